@@ -1,0 +1,33 @@
+/**
+ * The need: tell all relays of new events, of interim turns, of a right taken away. A hint, never the truth: messages may be
+ * lost, repeated, late and out of order, and the comparison with the log heals it.
+ * Every way passes `test/contract/event-bus.ts`.
+ */
+export type BusMessage =
+  | {
+      readonly kind: 'events';
+      readonly tenant: string;
+      readonly call_sid: string;
+      readonly epoch: string;
+      /** Seq of the first text; the others follow densely. */
+      readonly first_seq: number;
+      /** Exactly as logged. Empty: only "look at the log". */
+      readonly texts: readonly string[];
+      /** When the commit was answered, for measuring delay; milliseconds. */
+      readonly at: number;
+    }
+  | { readonly kind: 'interim'; readonly tenant: string; readonly call_sid: string; readonly turn_id: string; readonly text: string; readonly at: number }
+  /** Look at the rights of this user, or of everybody in the tenant, again. */
+  | { readonly kind: 'rights'; readonly tenant: string; readonly user: string | null };
+
+export interface EventBus {
+  /** Resolves when the bus took it. Rejects when it did not; the caller need not care. */
+  publish(message: BusMessage): Promise<void>;
+  /** Resolves when messages published from now on will be delivered. The handler must not throw. */
+  subscribe(handler: (message: BusMessage) => void): Promise<BusSubscription>;
+  close(): Promise<void>;
+}
+
+export interface BusSubscription {
+  close(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/**
+ * The need: keep raw deliveries. Quarantine (verified, but not usable yet or at all) stays until it is driven again; all others
+ * stay for 7 days, so that a parser's fault can be mended afterwards. Never audio.
+ */
+export type DeliveryReason =
+  /** Used; kept for re-driving after a parser's fault. */
+  | 'used'
+  /** A dial may still claim its conversation. */
+  | 'waiting'
+  /** Nobody's tenant: the agent is not known. */
+  | 'unassigned'
+  /** The agent or call belongs to another workspace or tenant than the secret or key that verified it. */
+  | 'foreign'
+  /** Not a type that is understood. */
+  | 'unknown_type'
+  /** Understood, but its content cannot be used. */
+  | 'unusable'
+  /** The format without analysis: the call has to be fetched. */
+  | 'to_fetch'
+  /** Larger than what is kept: only its hash was taken, the reconciler fetches the call. */
+  | 'too_large';
+
+export interface Delivery {
+  /** SHA-256 (hex) over workspace, route and body: one entry per body. */
+  readonly id: string;
+  readonly workspace: string;
+  /** null until it is known whose it is: only an operator sees it. */
+  readonly tenant: string | null;
+  readonly route: 'post-call' | 'transcription' | 'agent-events';
+  readonly type: string | null;
+  readonly reason: DeliveryReason;
+  readonly conversation_id: string | null;
+  readonly agent_id: string | null;
+  readonly call_sid: string | null;
+  /** First arrival, milliseconds. */
+  readonly received_at: number;
+  /** How often the same body came. */
+  readonly count: number;
+  /** The body, as text; null where it is not kept (audio, too large). */
+  readonly body: string | null;
+}
+
+export interface RawStore {
+  /** Keeps it; the same id again raises its count and moves it to the new reason. Answers the kept entry. */
+  put(delivery: Omit<Delivery, 'count'>): Promise<Delivery>;
+  get(id: string): Promise<Delivery | null>;
+  /** A delivery in quarantine was used after all, or now belongs elsewhere. */
+  change(id: string, change: Partial<Pick<Delivery, 'reason' | 'tenant' | 'call_sid'>>): Promise<void>;
+  /** Everything but `used`, oldest first, bodies left out. tenant null: all. */
+  quarantine(tenant: string | null, after: string | null, limit: number): Promise<readonly Delivery[]>;
+  waiting(conversationId: string | null, limit: number): Promise<readonly Delivery[]>;
+  /** Used deliveries since a time, oldest first, with bodies: what hybrid development listens to. */
+  since(tenant: string, after: { readonly received_at: number; readonly id: string }, limit: number): Promise<readonly Delivery[]>;
+  quarantineSize(): Promise<number>;
+  /** Removes used deliveries received before; answers how many. */
+  sweep(before: number): Promise<number>;
+  /** Removes everything of one call or conversation. */
+  erase(callSid: string, conversationId: string | null): Promise<void>;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}

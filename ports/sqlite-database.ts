@@ -1,0 +1,102 @@
+/**
+ * How the embedded ways open a database: WAL, every commit on the disk, and nobody waits inside the event loop - a busy
+ * database is asked again later, up to SQLITE_BUSY_MAX_MS, then `store_unavailable`.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { EarshotError } from '../core/protocol/codes.ts';
+import { SQLITE_BUSY_MAX_MS } from '../core/protocol/limits.ts';
+import type { Runtime } from './runtime.ts';
+
+/** SQLite's own waiting blocks the event loop: only long enough for a commit under way elsewhere. */
+const BUSY_WAIT_MS = 20;
+const RETRY_MS = 15;
+
+export interface SqliteOptions {
+  /** File path, or `:memory:`. */
+  readonly path: string;
+  readonly runtime: Runtime;
+  readonly readOnly?: boolean;
+  /** Each takes the schema one number further; the number is kept in the file (`user_version`). Never changed once released. */
+  readonly migrations: readonly string[];
+}
+
+export interface SqliteDatabase {
+  readonly database: DatabaseSync;
+  /** Runs in one `BEGIN IMMEDIATE` transaction: all of it or nothing. `work` must not wait. */
+  transaction<T>(work: () => T): Promise<T>;
+  /** Runs reads on one consistent snapshot. */
+  snapshot<T>(work: () => T): Promise<T>;
+  close(): void;
+}
+
+/** Opens the file and brings its schema up to date. Throws where the file is newer than this program. */
+export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
+  if (options.path !== ':memory:' && options.readOnly !== true) mkdirSync(dirname(options.path), { recursive: true });
+  const database = new DatabaseSync(options.path, { readOnly: options.readOnly ?? false, timeout: BUSY_WAIT_MS });
+  if (options.readOnly !== true) prepare(database, options.migrations);
+  let open = true;
+
+  const run = async <T>(begin: string, work: () => T): Promise<T> => {
+    const started = options.runtime.monotonic();
+    for (;;) {
+      if (!open) throw new EarshotError('store_unavailable');
+      try {
+        return once(database, begin, work);
+      } catch (error) {
+        if (!isBusy(error)) throw asStoreError(error);
+        if (options.runtime.monotonic() - started > SQLITE_BUSY_MAX_MS) throw new EarshotError('store_unavailable');
+      }
+      await new Promise<void>((resolve) => void options.runtime.after(RETRY_MS * (0.5 + options.runtime.random()), resolve));
+    }
+  };
+  return {
+    database,
+    transaction: (work) => run('BEGIN IMMEDIATE', work),
+    snapshot: (work) => run('BEGIN', work),
+    close: () => {
+      if (!open) return;
+      open = false;
+      database.close();
+    },
+  };
+};
+
+const prepare = (database: DatabaseSync, migrations: readonly string[]): void => {
+  // Two processes may open a new file at the same moment: here, before anything is served, waiting is right.
+  database.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+  once(database, 'BEGIN IMMEDIATE', () => {
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version > migrations.length) throw new Error(`the database is of schema ${version}, this program knows ${migrations.length}: start the newer program`);
+    for (const step of migrations.slice(version)) database.exec(step);
+    database.exec(`PRAGMA user_version = ${migrations.length}`);
+  });
+  database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS};`);
+};
+
+const once = <T>(database: DatabaseSync, begin: string, work: () => T): T => {
+  database.exec(begin);
+  try {
+    const value = work();
+    database.exec('COMMIT');
+    return value;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+};
+
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+
+const isSqliteError = (error: unknown): error is Error & { errcode: number } =>
+  error instanceof Error && (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
+
+const isBusy = (error: unknown): boolean => isSqliteError(error) && ((error.errcode & 0xff) === SQLITE_BUSY || (error.errcode & 0xff) === SQLITE_LOCKED);
+
+/** A full disk, a lost file, a closed database: ours, and worth another try. Programming errors stay what they are. */
+const asStoreError = (error: unknown): unknown =>
+  isSqliteError(error) || (error instanceof Error && (error as { code?: unknown }).code === 'ERR_INVALID_STATE')
+    ? new EarshotError('store_unavailable')
+    : error;

@@ -92,6 +92,7 @@ export interface Directory {
   user(user: string): Promise<User | null>;
   userByName(username: string): Promise<User | null>;
   users(tenant: string | null): Promise<readonly User[]>;
+  /** Throws EarshotError `invalid_request` where the user name belongs to another user; so does `changeUser`. */
   putUser(user: User): Promise<void>;
   /** Atomic change of one user; null: there is no such user. */
   changeUser(user: string, change: (user: User) => User): Promise<User | null>;

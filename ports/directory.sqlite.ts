@@ -28,13 +28,13 @@ export const sqliteDirectory = (options: { readonly path: string; readonly runti
 };
 
 type Value = string | number | null;
-const bodiesOf = <T>(rows: readonly unknown[]): readonly T[] => rows.map((row) => JSON.parse((row as { body: string }).body) as T);
+const bodyOf = (row: unknown): unknown => JSON.parse((row as { body: string }).body);
 
 /** What is put and read: workspaces, tenants, agents, users, drivers. */
 const entries = (store: SqliteDatabase) => {
   const sql = (text: string): StatementSync => store.database.prepare(text);
-  const get = <T>(statement: StatementSync, ...values: Value[]): Promise<T | null> => store.snapshot(() => bodiesOf<T>(statement.all(...values))[0] ?? null);
-  const all = <T>(statement: StatementSync, ...values: Value[]): Promise<readonly T[]> => store.snapshot(() => bodiesOf<T>(statement.all(...values)));
+  const all = <T>(statement: StatementSync, ...values: Value[]): Promise<readonly T[]> => store.snapshot(() => statement.all(...values).map((row) => bodyOf(row) as T));
+  const get = async <T>(statement: StatementSync, ...values: Value[]): Promise<T | null> => (await all<T>(statement, ...values))[0] ?? null;
   const put = (statement: StatementSync, ...values: Value[]): Promise<void> => store.transaction(() => void statement.run(...values));
 
   const workspace = sql('SELECT body FROM workspaces WHERE workspace = ?');
@@ -77,9 +77,9 @@ const entries = (store: SqliteDatabase) => {
     putUser: (entry) => store.transaction(() => writeUser(entry)),
     changeUser: (id, change) =>
       store.transaction(() => {
-        const [before] = bodiesOf<User>(user.all(id));
-        if (before === undefined) return null;
-        const after = { ...change(before), user: id };
+        const row = user.get(id);
+        if (row === undefined) return null;
+        const after = { ...change(bodyOf(row) as User), user: id };
         writeUser(after);
         return after;
       }),

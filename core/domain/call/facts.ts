@@ -51,6 +51,8 @@ export type FactSource = 'request' | 'webhook' | 'ingest' | 'monitor' | 'reconci
 
 export type Fact =
   | { readonly kind: 'requested' }
+  /** Only the conversation becomes known. */
+  | { readonly kind: 'announced' }
   | { readonly kind: 'dialing'; readonly attempt: number }
   /** The provider took the dial. */
   | { readonly kind: 'dial_accepted'; readonly attempt: number }
@@ -89,8 +91,9 @@ export interface FactEntry {
   readonly fact: Fact;
   readonly source: FactSource;
   /** Binds the call to this conversation if it has none. */
-  readonly conversation_id?: string | null;
-  readonly provider_call_id?: string | null;
+  readonly conversation_id: string | null;
+  /** The carrier's own id of the phone call, where the delivery tells it. */
+  readonly provider_call_id: string | null;
 }
 
 /** What became of a fact: `appended` made events, `noted` changed only the projection, `duplicate` and `ignored` changed nothing. */

@@ -2,7 +2,7 @@
  * The projection of one call: what every append reads and writes, small and with no map keyed by data.
  * What needs the history folds the log instead. Times are milliseconds since 1970, UTC.
  */
-import type { CallStatus } from '../../protocol/frames.ts';
+import type { AgentEventType, CallStatus } from '../../protocol/frames.ts';
 
 export interface CallDriver {
   readonly driverId: string;
@@ -48,9 +48,12 @@ export interface CallState {
   /** `index` of the next turn that nobody knows yet. */
   readonly next_index: number;
   readonly last_line: string | null;
-  /** Number of the agent's current stretch of life, and whether it is running. */
+  /** Number of the agent's latest stretch of life, from started (or the first sign of it) to completed; 0 before the first. */
   readonly agent_life: number;
-  readonly agent_running: boolean;
+  /** The newest agent event. */
+  readonly agent_last: AgentEventType | null;
+  /** A final transcript was taken over: live turns no longer speak. */
+  readonly transcript_final: boolean;
   /** Time of the provider's facts that the outcome below was taken from. */
   readonly outcome_at: number | null;
   readonly call_end_time: number | null;
@@ -107,7 +110,8 @@ export const newCallState = (call: NewCall, epoch: string, now: number, emptyDig
   next_index: 0,
   last_line: null,
   agent_life: 0,
-  agent_running: false,
+  agent_last: null,
+  transcript_final: false,
   outcome_at: null,
   call_end_time: null,
   transcript_summary: null,

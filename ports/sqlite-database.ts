@@ -87,16 +87,14 @@ const once = <T>(database: DatabaseSync, begin: string, work: () => T): T => {
   }
 };
 
-const SQLITE_BUSY = 5;
-const SQLITE_LOCKED = 6;
+/** Primary result codes, https://sqlite.org/rescode.html. */
+const BUSY = new Set([5, 6]);
+/** Out of memory, read-only, I/O error, corrupt, full, cannot open, locking protocol: the store's fault, not the program's. */
+const UNAVAILABLE = new Set([7, 8, 10, 11, 13, 14, 15]);
 
-const isSqliteError = (error: unknown): error is Error & { errcode: number } =>
-  error instanceof Error && (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
+const primaryCode = (error: unknown): number | null =>
+  error instanceof Error && (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR' ? (error as unknown as { errcode: number }).errcode & 0xff : null;
 
-const isBusy = (error: unknown): boolean => isSqliteError(error) && ((error.errcode & 0xff) === SQLITE_BUSY || (error.errcode & 0xff) === SQLITE_LOCKED);
+const isBusy = (error: unknown): boolean => BUSY.has(primaryCode(error) ?? -1);
 
-/** A full disk, a lost file, a closed database: ours, and worth another try. Programming errors stay what they are. */
-const asStoreError = (error: unknown): unknown =>
-  isSqliteError(error) || (error instanceof Error && (error as { code?: unknown }).code === 'ERR_INVALID_STATE')
-    ? new EarshotError('store_unavailable')
-    : error;
+const asStoreError = (error: unknown): unknown => (UNAVAILABLE.has(primaryCode(error) ?? -1) ? new EarshotError('store_unavailable') : error);

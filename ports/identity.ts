@@ -12,6 +12,7 @@ export interface Principal {
   readonly sid: string;
   /** When the sign-in happened; seconds. */
   readonly signed_in_at: number;
+  /** Seconds since 1970, as is the end. */
   readonly issued_at: number;
   readonly expires_at: number;
   /** Whether our own directory knows the user (else an outside provider answers for them). */

@@ -44,3 +44,23 @@ export const mayDo = (asker: Asker, action: Action, tenant: string | null): bool
   if (asker.tenant !== tenant) return false;
   return asker.roles.some((role) => roles.includes(role) && (role === 'operator') === (tenant === null));
 };
+
+/** What our directory says of a user, as far as it decides whether a token still stands. */
+export interface Account {
+  readonly tenant: string | null;
+  readonly roles: readonly Role[];
+  readonly disabled: boolean;
+  /** Milliseconds since 1970. */
+  readonly tokens_valid_from: number;
+}
+
+/**
+ * What a token is worth now, against the directory's word on its user: the token with the roles of this moment, or why it is
+ * no longer good. Roles given or taken since it was issued count at once.
+ * @param account null: the directory has no such user
+ */
+export const confirmToken = <T extends Asker & { /** Seconds since 1970. */ readonly issued_at: number }>(token: T, account: Account | null): T | 'access_revoked' | 'sign_in_ended' => {
+  if (account === null || account.disabled || account.tenant !== token.tenant) return 'access_revoked';
+  if (token.issued_at * 1000 < account.tokens_valid_from) return 'sign_in_ended';
+  return { ...token, roles: account.roles };
+};

@@ -129,6 +129,10 @@ export const TOKEN_WARNING_MS = 60_000;
 export const DRAIN_SPREAD_MS = 4_000;
 /** And the process is gone. */
 export const DRAIN_MAX_MS = 8_000;
+/** The platform cuts a request at 60 minutes: a session is asked to move before. */
+export const SESSION_MOVE_AFTER_MS = 55 * 60_000;
+/** Outside a drain a session has this long to follow a `move`. */
+export const MOVE_WITHIN_MS = 60_000;
 /** Rows in one part of a board snapshot. */
 export const BOARD_PART_MAX_ROWS = 100;
 /** Ended calls stay on the board this long. */
@@ -152,6 +156,8 @@ export const JWKS_REFRESH_MS = 5 * 60_000;
 export const TOKEN_MAX_BYTES = 8 * 1024;
 /** scrypt costs 32 MiB each: this many at once. */
 export const PASSWORD_HASHES_AT_ONCE_COUNT = 2;
+/** Sign-ins that wait for their turn: a shift that starts at the same minute; more is an attack on our memory. */
+export const PASSWORD_HASHES_WAITING_MAX_COUNT = 500;
 /** Longer passwords are refused before they are hashed. */
 export const PASSWORD_MAX_BYTES = 256;
 
@@ -184,5 +190,13 @@ export const PROCESSING_MAX_MS = 10 * 60_000;
 /** Rows of one page, when not asked otherwise and at most. */
 export const PAGE_DEFAULT_ROWS = 50;
 export const PAGE_MAX_ROWS = 200;
+/** Text of the events in one answer; what is left follows in the next. */
+export const EVENTS_ANSWER_MAX_BYTES = 4 * 1024 * 1024;
+/** Violations kept with one driver. */
+export const DRIVER_TRIGGERS_MAX_COUNT = 200;
+/** How far back `GET /stats` looks: a month. */
+export const STATS_MAX_HOURS = 31 * 24;
+/** Used deliveries in one answer to a listener. */
+export const DELIVERIES_PAGE_MAX_ROWS = 50;
 /** Idempotency keys that callers choose. */
 export const IDEMPOTENCY_KEY_MAX_CHARACTERS = 255;

@@ -176,6 +176,9 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
       if (reader.isErased(conversationId)) throw new EarshotError('call_erased');
       const owner = reader.ownerOf(conversationId);
       const owned = owner === null ? null : reader.get(owner);
+      if (owned !== null && (owned.workspace !== call.workspace || owned.tenant !== call.tenant)) {
+        return { call: owned, results: entries.map(() => ({ result: 'ignored', why: 'foreign' }) as const), events: [] };
+      }
       if (owned !== null) return commit(owned, reader.details(owned.call_sid) ?? NO_DETAILS, entries);
       return commit(fresh(call), NO_DETAILS, entries.map((entry) => ({ ...entry, conversation_id: conversationId })));
     },

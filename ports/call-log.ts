@@ -76,7 +76,7 @@ export interface CallLog {
   append(callSid: string, entries: readonly FactEntry[]): Promise<AppendResult | null>;
   /**
    * Starts the log of a call that nobody announced, bound to its conversation, and appends to it; if the conversation has
-   * an owner by now, appends there. Throws `call_erased` for a conversation that was erased.
+   * an owner by now, appends there - unless that is of another workspace or tenant: then all is `ignored` as `foreign`. Throws `call_erased` for a conversation that was erased.
    */
   adopt(conversationId: string, call: NewCall, entries: readonly FactEntry[]): Promise<AppendResult>;
   /** The call of a call_sid or conversation_id, through mergers; null if there is none. `erased` if there was one. */

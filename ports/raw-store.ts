@@ -41,14 +41,17 @@ export interface Delivery {
 }
 
 export interface RawStore {
-  /** Keeps it; the same id again raises its count and moves it to the new reason. Answers the kept entry. */
+  /** Keeps it; the same id again raises its count and moves it to the new reason, unless it was used. Answers the kept entry. */
   put(delivery: Omit<Delivery, 'count'>): Promise<Delivery>;
   get(id: string): Promise<Delivery | null>;
   /** A delivery in quarantine was used after all, or now belongs elsewhere. */
   change(id: string, change: Partial<Pick<Delivery, 'reason' | 'tenant' | 'call_sid'>>): Promise<void>;
-  /** Everything but `used`, oldest first, bodies left out. tenant null: all. */
+  /** Everything but `used`, oldest first, bodies left out; `after` is the id of the last entry of the page before. tenant null: all. */
   quarantine(tenant: string | null, after: string | null, limit: number): Promise<readonly Delivery[]>;
-  waiting(conversationId: string | null, limit: number): Promise<readonly Delivery[]>;
+  /** As `quarantine`, of nobody's tenant. */
+  unassigned(after: string | null, limit: number): Promise<readonly Delivery[]>;
+  /** Deliveries that may become usable by themselves, oldest first, with bodies. conversationId null: of all conversations. */
+  pending(reason: 'waiting' | 'to_fetch', conversationId: string | null, limit: number): Promise<readonly Delivery[]>;
   /** Used deliveries since a time, oldest first, with bodies: what hybrid development listens to. */
   since(tenant: string, after: { readonly received_at: number; readonly id: string }, limit: number): Promise<readonly Delivery[]>;
   quarantineSize(): Promise<number>;

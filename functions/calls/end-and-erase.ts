@@ -1,0 +1,23 @@
+import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
+import { EarshotError } from '../../core/protocol/codes.ts';
+import type { Parts } from '../parts.ts';
+import { publish } from './publish.ts';
+
+/**
+ * Asks the provider to end a call. The end itself is told by the call's own events.
+ * @throws EarshotError `call_already_ended`, `end_not_supported`, `provider_unavailable`
+ */
+export const endCall = async (parts: Parts, call: CallState): Promise<{ command_id: string }> => {
+  if (isTerminal(call.status)) throw new EarshotError('call_already_ended');
+  const workspace = await parts.directory.workspace(call.workspace);
+  if (workspace === null || call.conversation_id === null) throw new EarshotError('end_not_supported');
+  if ((await parts.provider.end(workspace, call.conversation_id)) === 'not_supported') throw new EarshotError('end_not_supported');
+  return { command_id: `cmd_${parts.runtime.randomHex(8)}` };
+};
+
+/** Removes the call whole - log, keys, projection, raw deliveries - and leaves a tombstone at which every door stops. */
+export const eraseCall = async (parts: Parts, call: CallState): Promise<void> => {
+  await parts.callLog.erase(call.call_sid);
+  await parts.rawStore.erase(call.call_sid, call.conversation_id);
+  await publish(parts, { kind: 'events', tenant: call.tenant, call_sid: call.call_sid, epoch: call.epoch, first_seq: 1, texts: [], at: parts.runtime.now() });
+};

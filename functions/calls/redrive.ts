@@ -1,0 +1,77 @@
+/** Deliveries in quarantine, driven again: by hand, when a dial binds their conversation, or when the wait for one is over. */
+import { mayDo } from '../../core/domain/rights.ts';
+import { EarshotError } from '../../core/protocol/codes.ts';
+import { UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
+import type { Principal } from '../../ports/identity.ts';
+import type { Delivery } from '../../ports/raw-store.ts';
+import type { Parts } from '../parts.ts';
+import { parse, read } from '../webhooks/receive.ts';
+import { fetchIntoLog } from './fetch-conversation.ts';
+import { routeFacts, type Routed } from './route-facts.ts';
+
+/** Deliveries looked at in one go; the rest follow in the next. */
+const BATCH_COUNT = 100;
+
+export interface Redriven {
+  /** `used`, or the reason for which it stays. */
+  readonly result: string;
+  readonly call_sid: string | null;
+}
+
+/** @throws EarshotError `delivery_not_found` (also where it is somebody else's), `store_unavailable`, `provider_unavailable` */
+export const redriveByHand = async (parts: Parts, asker: Principal, id: string): Promise<Redriven> => {
+  const delivery = await parts.rawStore.get(id);
+  if (delivery === null || !mayDo(asker, 'quarantine.redrive', delivery.tenant)) throw new EarshotError('delivery_not_found');
+  return redrive(parts, delivery, false);
+};
+
+/** The dial's answer named the conversation: what waited for it goes to its call now. */
+export const redriveWaiting = async (parts: Parts, conversationId: string): Promise<number> => driveAll(parts, await parts.rawStore.pending('waiting', conversationId, BATCH_COUNT), true);
+
+/** For a timer: frees what has waited long enough (or can be used by now) and fetches what came without analysis. */
+export const freePending = async (parts: Parts): Promise<number> => {
+  const now = parts.runtime.now();
+  const waiting = await parts.rawStore.pending('waiting', null, BATCH_COUNT);
+  let freed = 0;
+  for (const delivery of waiting) freed += await driveAll(parts, [delivery], now - delivery.received_at < UNBOUND_DIAL_WAIT_MS);
+  return freed + (await driveAll(parts, await parts.rawStore.pending('to_fetch', null, BATCH_COUNT), true));
+};
+
+const driveAll = async (parts: Parts, deliveries: readonly Delivery[], mayWait: boolean): Promise<number> => {
+  let used = 0;
+  for (const delivery of deliveries) {
+    // One that fails is tried again with the next run; the others must not wait for it.
+    const result = await redrive(parts, delivery, mayWait).catch((error: unknown) => {
+      parts.log.warn('a delivery in quarantine could not be driven again', { delivery: delivery.id, code: error instanceof EarshotError ? error.code : 'server_fault' });
+      return null;
+    });
+    if (result?.result === 'used') used += 1;
+  }
+  return used;
+};
+
+const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Redriven> => {
+  const routed = await routeAgain(parts, delivery, mayWait);
+  if (routed === null) return { result: delivery.reason, call_sid: null };
+  if (routed.routed === 'call') {
+    await parts.rawStore.change(delivery.id, { reason: 'used', tenant: routed.call.tenant, call_sid: routed.call.call_sid });
+    return { result: 'used', call_sid: routed.call.call_sid };
+  }
+  if (routed.routed === 'erased') {
+    await parts.rawStore.erase('', delivery.conversation_id);
+    return { result: 'erased', call_sid: null };
+  }
+  const reason = routed.routed === 'unknown_call' ? 'unusable' : routed.routed;
+  if (reason !== delivery.reason) await parts.rawStore.change(delivery.id, { reason });
+  return { result: reason, call_sid: null };
+};
+
+/** null: its content still cannot be used. */
+const routeAgain = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Routed | null> => {
+  const reach = { workspace: delivery.workspace, tenant: delivery.tenant };
+  if (delivery.body === null || delivery.reason === 'to_fetch') {
+    return delivery.conversation_id === null ? null : fetchIntoLog(parts, reach, delivery.conversation_id, 'fetch');
+  }
+  const reading = read(delivery.route, parse(delivery.body), `once:${delivery.id}`, delivery.received_at);
+  return reading.read === 'facts' ? routeFacts(parts, reach, reading.address, reading.entries, mayWait) : null;
+};

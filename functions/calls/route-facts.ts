@@ -1,0 +1,117 @@
+/**
+ * Which call do these facts belong to? One conversation is one call: its owner; else the call we asked for (our id came back in
+ * the dynamic variables, or the carrier's call id); else a dial may still claim it, so they wait; else it is adopted.
+ */
+import type { FactEntry, FactResult } from '../../core/domain/call/facts.ts';
+import type { CallState } from '../../core/domain/call/state.ts';
+import { UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
+import { EarshotError } from '../../core/protocol/codes.ts';
+import type { AppendResult } from '../../ports/call-log.ts';
+import type { Parts } from '../parts.ts';
+import { appended } from './publish.ts';
+
+/** What a delivery says of where it belongs. */
+export interface Address {
+  readonly conversation_id: string | null;
+  /** Named by the sender itself (ingest). */
+  readonly call_sid: string | null;
+  /** Ours, as it came back in the dynamic variables. */
+  readonly own_call_sid: string | null;
+  readonly provider_call_id: string | null;
+  readonly agent_id: string | null;
+}
+
+/** Who verified it: it may touch only this workspace and, where set, this tenant. */
+export interface Reach {
+  readonly workspace: string;
+  readonly tenant: string | null;
+}
+
+export type Routed =
+  | { readonly routed: 'call'; readonly call: CallState; readonly results: readonly FactResult[] }
+  /** A dial without a conversation may own it. `tenant`: whose dial. */
+  | { readonly routed: 'waiting'; readonly tenant: string }
+  /** Nobody's: its agent is not known. */
+  | { readonly routed: 'unassigned' }
+  /** It belongs to another workspace or tenant than what verified it. */
+  | { readonly routed: 'foreign' }
+  /** It names a call or conversation that was erased: nothing brings it back. */
+  | { readonly routed: 'erased' }
+  /** It names a call of ours that does not exist. */
+  | { readonly routed: 'unknown_call' };
+
+/** @throws EarshotError `store_unavailable` */
+export const routeFacts = async (parts: Parts, reach: Reach, address: Address, entries: readonly FactEntry[], mayWait = true): Promise<Routed> => {
+  try {
+    return await route(parts, reach, address, entries, mayWait);
+  } catch (error) {
+    if (error instanceof EarshotError && error.code === 'call_erased') return { routed: 'erased' };
+    throw error;
+  }
+};
+
+const route = async (parts: Parts, reach: Reach, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {
+  const conversationId = address.conversation_id;
+  const known = address.call_sid ?? conversationId;
+  const found = known === null ? null : await parts.callLog.find(known);
+  if (found === 'erased') return { routed: 'erased' };
+  if (found !== null) return appendTo(parts, reach, found, entries);
+  // A sender that names a call by our id means exactly that one.
+  if (conversationId === null) return { routed: 'unknown_call' };
+  const asked = await askedFor(parts, reach, address);
+  if (asked === 'erased') return { routed: 'erased' };
+  if (asked !== null) {
+    const routed = await appendTo(parts, reach, asked, entries);
+    if (routed.routed !== 'call' || !routed.results.some((result) => result.result === 'ignored' && result.why === 'another conversation')) return routed;
+  }
+  return adoptOrWait(parts, reach, conversationId, address, entries, mayWait);
+};
+
+/** The call that we asked the provider for and that has no conversation yet. */
+const askedFor = async (parts: Parts, reach: Reach, address: Address): Promise<CallState | 'erased' | null> => {
+  const own = address.own_call_sid === null ? null : await parts.callLog.find(address.own_call_sid);
+  if (own === 'erased') return 'erased';
+  const carried = own ?? (address.provider_call_id === null ? null : await parts.callLog.findByProviderCall(reach.workspace, address.provider_call_id));
+  return carried === null || carried.workspace !== reach.workspace || carried.conversation_id !== null ? null : carried;
+};
+
+const appendTo = async (parts: Parts, reach: Reach, call: CallState, entries: readonly FactEntry[]): Promise<Routed> => {
+  if (call.workspace !== reach.workspace || (reach.tenant !== null && call.tenant !== reach.tenant)) return { routed: 'foreign' };
+  const result = await appended(parts, () => parts.callLog.append(call.call_sid, entries));
+  if (result === null) return { routed: 'erased' };
+  const elsewhere = result.results.find((entry) => entry.result === 'elsewhere');
+  if (elsewhere === undefined) return { routed: 'call', call: result.call, results: result.results };
+  const moved: AppendResult | null = await appended(parts, () => parts.callLog.append(elsewhere.call_sid, entries));
+  return moved === null ? { routed: 'erased' } : { routed: 'call', call: moved.call, results: moved.results };
+};
+
+const adoptOrWait = async (parts: Parts, reach: Reach, conversationId: string, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {
+  const agent = address.agent_id === null ? null : await parts.directory.agent(address.agent_id);
+  if (agent !== null && (agent.workspace !== reach.workspace || (reach.tenant !== null && agent.tenant !== reach.tenant))) return { routed: 'foreign' };
+  if (mayWait) {
+    const dials = await parts.callLog.unboundDials(reach.workspace, address.agent_id, parts.runtime.now() - UNBOUND_DIAL_WAIT_MS);
+    const dial = dials.find((call) => reach.tenant === null || call.tenant === reach.tenant);
+    if (dial !== undefined) return { routed: 'waiting', tenant: dial.tenant };
+  }
+  const tenant = agent?.tenant ?? reach.tenant;
+  if (tenant === null) return { routed: 'unassigned' };
+  const result = await appended(parts, () =>
+    parts.callLog.adopt(
+      conversationId,
+      {
+        call_sid: `EL_${conversationId}`,
+        workspace: reach.workspace,
+        tenant,
+        driver: null,
+        to_number: null,
+        agent_id: address.agent_id,
+        direction: null,
+        triggers_count: 0,
+        requested_by: null,
+      },
+      entries,
+    ),
+  );
+  if (result.call.workspace !== reach.workspace || result.call.tenant !== tenant) return { routed: 'foreign' };
+  return { routed: 'call', call: result.call, results: result.results };
+};

@@ -1,0 +1,30 @@
+/** Calls that a crash left between their request and the dial's answer. For a timer; a second run over the same calls changes nothing. */
+import { DIAL_POST_MAX_MS, DIAL_UNKNOWN_MAX_MS } from '../../core/protocol/limits.ts';
+import type { Fact } from '../../core/domain/call/facts.ts';
+import type { CallState } from '../../core/domain/call/state.ts';
+import type { Parts } from '../parts.ts';
+import { appended } from './publish.ts';
+
+/** Longer than any request may still be at work on its calls. */
+const LEFT_ALONE_MS = DIAL_POST_MAX_MS + 30_000;
+
+/** @returns how many calls were settled */
+export const settleDials = async (parts: Parts): Promise<number> => {
+  const now = parts.runtime.now();
+  let settled = 0;
+  for (const call of await parts.callLog.active(null, Number.MAX_SAFE_INTEGER)) {
+    const fact = overdue(call, now);
+    if (fact === null) continue;
+    const result = await appended(parts, () => parts.callLog.append(call.call_sid, [{ fact, source: 'reconciler', conversation_id: null, provider_call_id: null }]));
+    if (result?.results[0]?.result === 'appended') settled += 1;
+  }
+  return settled;
+};
+
+const overdue = (call: CallState, now: number): Fact | null => {
+  // `dialing` is committed before the POST: without it nobody was called.
+  if (call.status === 'requested' && call.requested_by !== null && now - call.created_at > LEFT_ALONE_MS) return { kind: 'dial_failed', attempt: 1, reason: 'never_dialed' };
+  if (call.status === 'dialing' && !call.dial_settled && call.dialed_at !== null && now - call.dialed_at > LEFT_ALONE_MS) return { kind: 'dial_unknown', attempt: call.dial_attempt, reason: 'no_answer_recorded' };
+  if (call.status === 'unknown' && call.reason !== 'needs_person' && call.dialed_at !== null && now - call.dialed_at > DIAL_UNKNOWN_MAX_MS) return { kind: 'needs_person' };
+  return null;
+};

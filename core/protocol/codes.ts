@@ -54,6 +54,8 @@ export const ERRORS = {
   call_already_ended: { status: 409, retryable: false, message: 'The call has ended.' },
   idempotency_key_reused: { status: 422, retryable: false, message: 'This Idempotency-Key belongs to another request body.' },
   too_many_subscriptions: { status: 429, retryable: false, message: 'This session has as many subscriptions as it may have.' },
+  too_many_connections: { status: 429, retryable: false, message: 'This user has as many connections as it may have.' },
+  slow_consumer: { status: 408, retryable: true, message: 'The reader took too little for too long; it may resume from its position.' },
   rate_limited: { status: 429, retryable: true, message: 'Too many messages: slow down.' },
   // Dialling
   no_matching_triggers: { status: 422, retryable: false, message: 'The driver has no violation of the types asked for.' },

@@ -134,6 +134,7 @@ export const SubscriptionConfirmed = z.object({
   last_seq: z.int().nonnegative(),
   recovered: z.boolean().describe('true: everything after `since` follows; false: the call starts over from 1'),
   reason: z.enum(['epoch_changed', 'ahead_of_log', 'invalid_position']).optional(),
+  ref: z.string().optional().describe('the call id asked for; absent where nobody asked (the epoch changed)'),
   ...ref,
 });
 export const UnsubscribeConfirmed = z.object({

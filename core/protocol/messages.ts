@@ -36,7 +36,12 @@ export const PollRequest = z.strictObject({
     .array(z.strictObject({ id: callId, epoch: z.string().max(ID_MAX_CHARACTERS).nullish(), seq: z.number().nullish() }))
     .max(SUBSCRIPTIONS_MAX_COUNT)
     .default([]),
-  board: z.union([z.boolean(), Watch.omit({ watch: true, id: true })]).optional(),
+  board: z
+    .union([
+      z.boolean(),
+      Watch.omit({ watch: true, id: true }).extend({ mark: z.string().max(64).optional().describe('board_mark of the last answer: an unchanged board is then no reason to answer') }),
+    ])
+    .optional(),
   wait: z.number().min(0).max(POLL_WAIT_MAX_SECONDS).default(0).describe('seconds'),
 });
 export type PollRequest = z.infer<typeof PollRequest>;

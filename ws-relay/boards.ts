@@ -1,0 +1,174 @@
+/**
+ * The boards that somebody here watches, one for each tenant. A message of the bus only marks a call as changed: rows come
+ * from the log, changed calls read together at most every BOARD_UPDATE_MS.
+ */
+import { Board, type BoardFilter } from '../core/domain/relay/board.ts';
+import { errorFrame, type MessageId, echo } from '../core/domain/relay/message.ts';
+import type { CallState } from '../core/domain/call/state.ts';
+import { BOARD_ENDED_MS, BOARD_PART_MAX_ROWS, BOARD_UPDATE_MS } from '../core/protocol/limits.ts';
+import type { BoardRow } from '../core/protocol/frames.ts';
+import type { RelayParts } from './parts.ts';
+import { say, type Viewer } from './viewer.ts';
+
+interface Watcher {
+  readonly filter: BoardFilter;
+  version: number;
+}
+
+interface TenantBoard {
+  readonly tenant: string;
+  readonly board: Board;
+  readonly watchers: Map<Viewer, Watcher>;
+  readonly dirty: Set<string>;
+  /** The first reading of all rows. */
+  loaded: Promise<void> | null;
+  timed: boolean;
+  reading: boolean;
+}
+
+export interface Boards {
+  /** Sends the snapshot, or an error where the log does not answer; afterwards the changes. */
+  watch(viewer: Viewer, tenant: string, filter: BoardFilter, id: MessageId): Promise<void>;
+  unwatch(viewer: Viewer): void;
+  /** A call changed, says a message. */
+  changed(tenant: string, callSid: string): void;
+  /** A call as the log shows it. */
+  compared(call: CallState): void;
+  /** Sends a viewer the changes it lacks, if it has room. */
+  pump(viewer: Viewer): void;
+  /** Once a second: calls that ended long enough ago leave, what could not be read or sent is tried again. */
+  tick(): void;
+}
+
+export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLog' | 'runtime' | 'log'>): Boards => {
+  const boards = new Map<string, TenantBoard>();
+  const boardOf = new Map<Viewer, TenantBoard>();
+
+  const load = async (of: TenantBoard): Promise<void> => {
+    const rows = await callLog.active(of.tenant, runtime.now() - BOARD_ENDED_MS);
+    for (const call of rows) of.board.put(call, runtime.now());
+  };
+
+  const pumpWatcher = (of: TenantBoard, viewer: Viewer, watcher: Watcher): void => {
+    if (viewer.session.paused || watcher.version >= of.board.version || viewer.transport.room() <= 0) return;
+    const changes = of.board.since(watcher.version, watcher.filter);
+    watcher.version = of.board.version;
+    if (changes === null) {
+      sendSnapshot(viewer, of.board.snapshot(watcher.filter), undefined);
+      return;
+    }
+    if (changes.rows.length === 0 && changes.gone.length === 0) return;
+    inParts(changes.rows).forEach((rows, part) => say(viewer, { type: 'board_update', rows, gone: part === 0 ? [...changes.gone] : [] }));
+  };
+
+  const pumpBoard = (of: TenantBoard): void => {
+    for (const [viewer, watcher] of of.watchers) pumpWatcher(of, viewer, watcher);
+  };
+
+  const readDirty = async (of: TenantBoard): Promise<void> => {
+    const asked = [...of.dirty];
+    of.dirty.clear();
+    of.reading = true;
+    try {
+      const found = await callLog.findMany(asked);
+      asked.forEach((callSid, place) => {
+        const call = found[place] ?? null;
+        // Merged calls answer with their owner, which stands on the board for both.
+        if (call === null || call === 'erased' || call.call_sid !== callSid) of.board.remove(callSid);
+        if (call !== null && call !== 'erased' && call.tenant === of.tenant) of.board.put(call, runtime.now());
+      });
+    } catch (error) {
+      for (const callSid of asked) of.dirty.add(callSid);
+      log.warn('Reading the board failed', { tenant: of.tenant, error: error instanceof Error ? error.name : 'unknown' });
+    }
+    of.reading = false;
+    pumpBoard(of);
+  };
+
+  const schedule = (of: TenantBoard): void => {
+    if (of.timed) return;
+    of.timed = true;
+    runtime.after(BOARD_UPDATE_MS, () => {
+      of.timed = false;
+      if (boards.get(of.tenant) !== of) return;
+      if (of.dirty.size > 0 && !of.reading) void readDirty(of);
+      else pumpBoard(of);
+    });
+  };
+
+  const leave = (of: TenantBoard): void => {
+    if (of.watchers.size === 0 && boards.get(of.tenant) === of) boards.delete(of.tenant);
+  };
+
+  return {
+    watch: async (viewer, tenant, filter, id) => {
+      let of = boards.get(tenant);
+      if (of === undefined) {
+        of = { tenant, board: new Board(), watchers: new Map(), dirty: new Set(), loaded: null, timed: false, reading: false };
+        boards.set(tenant, of);
+      }
+      of.loaded ??= load(of);
+      try {
+        await of.loaded;
+      } catch {
+        of.loaded = null;
+        leave(of);
+        if (viewer.session.phase === 'open') say(viewer, errorFrame('store_unavailable', null, id));
+        return;
+      }
+      if (viewer.session.phase !== 'open') {
+        leave(of);
+        return;
+      }
+      // Everybody who watched may have left while this one waited for the rows.
+      boards.set(tenant, of);
+      boardOf.set(viewer, of);
+      of.watchers.set(viewer, { filter, version: of.board.version });
+      sendSnapshot(viewer, of.board.snapshot(filter), id);
+      if (of.dirty.size > 0) schedule(of);
+    },
+    unwatch: (viewer) => {
+      const of = boardOf.get(viewer);
+      if (of === undefined) return;
+      boardOf.delete(viewer);
+      of.watchers.delete(viewer);
+      leave(of);
+    },
+    changed: (tenant, callSid) => {
+      const of = boards.get(tenant);
+      if (of === undefined) return;
+      of.dirty.add(callSid);
+      schedule(of);
+    },
+    compared: (call) => {
+      const of = boards.get(call.tenant);
+      if (of === undefined) return;
+      of.board.put(call, runtime.now());
+      schedule(of);
+    },
+    pump: (viewer) => {
+      const of = boardOf.get(viewer);
+      const watcher = of?.watchers.get(viewer);
+      if (of !== undefined && watcher !== undefined) pumpWatcher(of, viewer, watcher);
+    },
+    tick: () => {
+      for (const of of boards.values()) {
+        of.board.expire(runtime.now());
+        if (of.dirty.size > 0) schedule(of);
+        else pumpBoard(of);
+      }
+    },
+  };
+};
+
+/** Rows in parts of at most BOARD_PART_MAX_ROWS; no rows are one empty part. */
+const inParts = (rows: readonly BoardRow[]): BoardRow[][] => {
+  const parts: BoardRow[][] = [];
+  for (let from = 0; from === 0 || from < rows.length; from += BOARD_PART_MAX_ROWS) parts.push(rows.slice(from, from + BOARD_PART_MAX_ROWS));
+  return parts;
+};
+
+const sendSnapshot = (viewer: Viewer, rows: readonly BoardRow[], id: MessageId): void => {
+  const parts = inParts(rows);
+  parts.forEach((part, place) => say(viewer, { type: 'board_snapshot', rows: part, more: place < parts.length - 1, ...echo(id) }));
+};

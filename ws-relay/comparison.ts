@@ -1,0 +1,76 @@
+/**
+ * Asks the log every COMPARE_MS what changed in the tenants served: what the bus lost is found here. The log is the truth,
+ * the bus is the fast hint.
+ */
+import type { CallState } from '../core/domain/call/state.ts';
+import { COMPARE_MS } from '../core/protocol/limits.ts';
+import type { RelayParts } from './parts.ts';
+
+export interface Comparison {
+  /** Makes the first comparison, again and again until it works, and goes on. */
+  start(): Promise<void>;
+  stop(): void;
+  /** Wall clock of the last comparison that worked: when it was begun. null: none yet. */
+  verifiedAt(): number | null;
+}
+
+/** @param tenants those with sessions now */
+export const createComparison = (
+  { callLog, runtime, log, metrics }: Pick<RelayParts, 'callLog' | 'runtime' | 'log' | 'metrics'>,
+  tenants: () => readonly string[],
+  changed: (call: CallState) => void,
+): Comparison => {
+  let mark: string | null = null;
+  let verifiedAt: number | null = null;
+  let stopped = false;
+
+  const compare = async (): Promise<void> => {
+    for (;;) {
+      const begun = runtime.now();
+      const asked = runtime.monotonic();
+      const served = [...tenants()];
+      // Nobody is here: only a new mark is asked for, so that the next question is a short one.
+      const idle = served.length === 0;
+      const answer = await callLog.changes(idle ? null : served, idle ? null : mark);
+      metrics.observe('earshot_log_read_seconds', { kind: 'changes' }, (runtime.monotonic() - asked) / 1000);
+      for (const call of answer.calls) changed(call);
+      // A tenant that came while the question was under way was not asked for: the mark stays, and the next question covers it.
+      const joined = mark !== null && tenants().some((tenant) => !served.includes(tenant));
+      if (!joined) mark = answer.mark;
+      if (joined || !answer.more || stopped) {
+        verifiedAt = begun;
+        return;
+      }
+    }
+  };
+
+  const compareOrWarn = async (): Promise<void> => {
+    try {
+      await compare();
+    } catch (error) {
+      log.warn('The comparison with the log failed', { error: error instanceof Error ? error.name : 'unknown' });
+    }
+  };
+
+  const next = (): void => {
+    if (stopped) return;
+    runtime.after(COMPARE_MS, () => {
+      if (!stopped) void compareOrWarn().then(next);
+    });
+  };
+
+  const pause = (): Promise<void> => new Promise((resolve) => void runtime.after(COMPARE_MS, resolve));
+
+  return {
+    start: async () => {
+      await compareOrWarn();
+      while (verifiedAt === null && !stopped) {
+        await pause();
+        await compareOrWarn();
+      }
+      next();
+    },
+    stop: () => (stopped = true),
+    verifiedAt: () => verifiedAt,
+  };
+};

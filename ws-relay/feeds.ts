@@ -1,0 +1,237 @@
+/**
+ * The calls that somebody here watches: brings events from the bus, pages from the log and each session's cursor together.
+ * A call is held only while it is watched.
+ */
+import { Feed, type FeedCall, type FeedEvent } from '../core/domain/relay/feed.ts';
+import { InterimGate } from '../core/domain/relay/interim.ts';
+import { step } from '../core/domain/relay/pump.ts';
+import type { Subscription } from '../core/domain/relay/session.ts';
+import { isTerminal } from '../core/domain/call/state.ts';
+import type { BusMessage } from '../ports/event-bus.ts';
+import { heardEvent, loggedEvent, textFrame, type Frame } from './frames.ts';
+import type { RelayParts } from './parts.ts';
+import { say, type Viewer } from './viewer.ts';
+
+interface Watched {
+  readonly feed: Feed<Frame>;
+  readonly gate: InterimGate<Frame>;
+  readonly viewers: Map<Viewer, Subscription>;
+  gateTimed: boolean;
+}
+
+/** Calls of which the last word of the bus is remembered. */
+const HEARD_MAX_COUNT = 5_000;
+
+export interface Feeds {
+  /** A fresh sight of a call. Answers the highest seq that is known of it. */
+  compared(call: FeedCall): number;
+  attach(viewer: Viewer, subscription: Subscription, call: FeedCall): void;
+  detach(viewer: Viewer, subscription: Subscription): void;
+  events(message: Extract<BusMessage, { kind: 'events' }>): void;
+  interim(message: Extract<BusMessage, { kind: 'interim' }>): void;
+  /** Feeds a viewer whatever it lacks and has room for. */
+  pump(viewer: Viewer): void;
+  /** Highest known seq of each of the viewer's calls. */
+  heads(viewer: Viewer): Record<string, number>;
+  /** Whether the viewer has everything that is known. */
+  settled(viewer: Viewer): boolean;
+  /** Once a second: repeats reads that failed, lets go of pages. */
+  tick(): void;
+}
+
+/** @param gone is told of a viewer whose call turned out not to be in the log any more */
+export const createFeeds = (
+  parts: Pick<RelayParts, 'callLog' | 'runtime' | 'metrics' | 'log'>,
+  gone: (viewer: Viewer, callSid: string) => void,
+): Feeds => {
+  const { callLog, runtime, metrics, log } = parts;
+  const watched = new Map<string, Watched>();
+  const heard = new Map<string, { readonly epoch: string; readonly seq: number }>();
+
+  /** Remembers how far the bus has told of a call: an event that comes between a look-up and its feed is not overlooked. */
+  const hear = ({ call_sid, epoch, first_seq, texts }: Extract<BusMessage, { kind: 'events' }>): void => {
+    heard.delete(call_sid);
+    heard.set(call_sid, { epoch, seq: first_seq + texts.length - 1 });
+    if (heard.size > HEARD_MAX_COUNT) heard.delete(heard.keys().next().value ?? '');
+  };
+  const known = (fresh: FeedCall): number => {
+    const told = heard.get(fresh.call_sid);
+    return told?.epoch === fresh.epoch ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
+  };
+
+  const pumpOne = ({ feed }: Watched, viewer: Viewer, subscription: Subscription): void => {
+    if (viewer.session.paused) return;
+    if (!feed.doubtful && subscription.epoch !== feed.epoch) startOver(feed, viewer, subscription);
+    for (;;) {
+      const { frames, cursor, lost, then } = step(feed, subscription.cursor, viewer.transport.room());
+      for (const frame of frames) viewer.transport.write(frame);
+      if (frames.length > 0) metrics.count('earshot_deliveries_total', {}, frames.length);
+      subscription.cursor = cursor;
+      if (lost !== null) {
+        metrics.count('earshot_history_lost_total', {});
+        log.error('History lost', { call_sid: feed.callSid, from_seq: lost.from, to_seq: lost.to });
+        say(viewer, {
+          type: 'history_lost',
+          call_sid: feed.callSid,
+          conversation_id: feed.conversationId,
+          epoch: feed.epoch,
+          from_seq: lost.from,
+          to_seq: lost.to,
+        });
+      }
+      if (then !== 'again') break;
+    }
+    subscription.conversationId = feed.conversationId;
+  };
+
+  const pumpAll = (call: Watched): void => {
+    for (const [viewer, subscription] of call.viewers) pumpOne(call, viewer, subscription);
+    readOn(call);
+  };
+
+  const readOn = (call: Watched): void => {
+    const { feed } = call;
+    const behind = feed.known > feed.head;
+    const read = feed.nextRead();
+    if (read === null) return;
+    const asked = runtime.monotonic();
+    callLog.read(feed.callSid, read.after, read.limit).then(
+      (page) => {
+        metrics.observe('earshot_log_read_seconds', { kind: 'page' }, (runtime.monotonic() - asked) / 1000);
+        if (watched.get(feed.callSid) !== call) return;
+        if (page === null) {
+          for (const viewer of [...call.viewers.keys()]) gone(viewer, feed.callSid);
+          return;
+        }
+        const added = feed.readDone(page.call, page.events.map(({ seq, text }) => loggedEvent(text, seq)));
+        if (behind && added.length > 0) metrics.count('earshot_gaps_filled_total', {});
+        noteLogged(call, added);
+        pumpAll(call);
+      },
+      (error: unknown) => {
+        // Repeated at the next tick, once a second: the store is not helped by more.
+        feed.readFailed();
+        log.warn('Reading a call failed', { call_sid: feed.callSid, error: error instanceof Error ? error.name : 'unknown' });
+      },
+    );
+  };
+
+  const showInterim = (call: Watched): void => {
+    const now = runtime.now();
+    for (let frame = call.gate.due(now); frame !== null; frame = call.gate.due(now)) {
+      for (const [viewer, subscription] of call.viewers) {
+        // Only to those who have all that was logged before: an interim turn must not overtake its own past.
+        const ready = !viewer.session.paused && subscription.epoch === call.feed.epoch && subscription.cursor >= call.feed.head;
+        if (ready && viewer.transport.room() > 0) viewer.transport.write(frame);
+      }
+    }
+    const wait = call.gate.wait(now);
+    if (wait === null || call.gateTimed) return;
+    call.gateTimed = true;
+    runtime.after(wait, () => {
+      call.gateTimed = false;
+      showInterim(call);
+    });
+  };
+
+  return {
+    compared: (fresh) => {
+      const call = watched.get(fresh.call_sid);
+      if (call === undefined) return known(fresh);
+      call.feed.compared(fresh);
+      if (isTerminal(fresh.status)) call.gate.end();
+      readOn(call);
+      return call.feed.epoch === fresh.epoch ? call.feed.known : fresh.last_seq;
+    },
+    attach: (viewer, subscription, fresh) => {
+      let call = watched.get(fresh.call_sid);
+      if (call === undefined) {
+        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false };
+        call.feed.compared({ ...fresh, last_seq: known(fresh) });
+        if (isTerminal(fresh.status)) call.gate.end();
+        watched.set(fresh.call_sid, call);
+      }
+      call.viewers.set(viewer, subscription);
+      pumpOne(call, viewer, subscription);
+      readOn(call);
+    },
+    detach: (viewer, subscription) => {
+      const call = watched.get(subscription.callSid);
+      if (call?.viewers.get(viewer) !== subscription) return;
+      call.viewers.delete(viewer);
+      if (call.viewers.size === 0) watched.delete(subscription.callSid);
+    },
+    events: (message) => {
+      hear(message);
+      const call = watched.get(message.call_sid);
+      if (call === undefined) return;
+      const events = message.texts.map((text, place) => heardEvent(text, message.call_sid, message.first_seq + place));
+      const sound = events.filter((event) => event !== null);
+      if (message.texts.length === 0 || sound.length < events.length) call.feed.doubt();
+      const added = call.feed.offer(message.epoch, sound);
+      noteLogged(call, added);
+      pumpAll(call);
+      if (added.length > 0) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - message.at) / 1000);
+    },
+    interim: (message) => {
+      const call = watched.get(message.call_sid);
+      if (call === undefined) return;
+      call.gate.offer({ turnId: message.turn_id, frame: textFrame(message.text), at: message.at }, runtime.now());
+      showInterim(call);
+    },
+    pump: (viewer) => {
+      const subscriptions = [...viewer.session.subscriptions.values()];
+      const from = subscriptions.length === 0 ? 0 : viewer.turn++ % subscriptions.length;
+      for (const subscription of [...subscriptions.slice(from), ...subscriptions.slice(0, from)]) {
+        const call = watched.get(subscription.callSid);
+        if (call === undefined) continue;
+        pumpOne(call, viewer, subscription);
+        readOn(call);
+      }
+    },
+    heads: (viewer) => {
+      const heads: Record<string, number> = {};
+      for (const callSid of viewer.session.subscriptions.keys()) {
+        const call = watched.get(callSid);
+        if (call !== undefined) heads[callSid] = call.feed.known;
+      }
+      return heads;
+    },
+    settled: (viewer) => {
+      for (const subscription of viewer.session.subscriptions.values()) {
+        const feed = watched.get(subscription.callSid)?.feed;
+        if (feed !== undefined && (feed.doubtful || subscription.epoch !== feed.epoch || subscription.cursor < feed.known)) return false;
+      }
+      return true;
+    },
+    tick: () => {
+      for (const call of watched.values()) {
+        call.feed.tidy();
+        readOn(call);
+      }
+    },
+  };
+};
+
+/** The log of the call began anew while it was watched: what was shown belongs to the epoch before. */
+const startOver = (feed: Feed<Frame>, viewer: Viewer, subscription: Subscription): void => {
+  subscription.epoch = feed.epoch;
+  subscription.cursor = 0;
+  say(viewer, {
+    type: 'subscription_confirmed',
+    call_sid: feed.callSid,
+    conversation_id: feed.conversationId,
+    status: feed.status,
+    epoch: feed.epoch,
+    last_seq: feed.known,
+    recovered: false,
+    reason: 'epoch_changed',
+  });
+};
+
+const noteLogged = (call: Watched, events: readonly FeedEvent<Frame>[]): void => {
+  for (const event of events) {
+    if (event.turnId !== null) call.gate.logged(event.turnId);
+    if (event.status !== null && isTerminal(event.status)) call.gate.end();
+  }
+};

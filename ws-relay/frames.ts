@@ -1,0 +1,69 @@
+/** Ready WebSocket frames: one serialisation per event, whatever the number of viewers. */
+import type { FeedEvent } from '../core/domain/relay/feed.ts';
+import { CallStatus, type ControlFrame } from '../core/protocol/frames.ts';
+
+/** The bytes of one unmasked, final text frame (RFC 6455, 5.2). Never changed after it was made, never from a pool. */
+export type Frame = Buffer;
+
+const FIN_TEXT = 0x81;
+
+/** The frame of a text. */
+export const textFrame = (text: string): Frame => {
+  const size = Buffer.byteLength(text);
+  const head = size < 126 ? 2 : size < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafeSlow(head + size);
+  frame[0] = FIN_TEXT;
+  if (head === 2) frame[1] = size;
+  else if (head === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(size, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(size), 2);
+  }
+  frame.write(text, head);
+  return frame;
+};
+
+/** The text that a frame carries. */
+export const frameText = (frame: Frame): string => {
+  const short = frame[1] ?? 0;
+  return frame.toString('utf8', short < 126 ? 2 : short === 126 ? 4 : 10);
+};
+
+/** The frame of something that the relay says itself. */
+export const controlFrame = (frame: ControlFrame): Frame => textFrame(JSON.stringify(frame));
+
+/**
+ * One event of the log with its ready frame: the text itself goes out unchanged, the relay goes by very little of it.
+ * `seq` as the log says.
+ */
+export const loggedEvent = (text: string, seq: number): FeedEvent<Frame> => eventOf(text, seq, parsed(text) ?? {});
+
+/** One event that a message brought; null where its text is not the event of this call that it is said to be. */
+export const heardEvent = (text: string, callSid: string, seq: number): FeedEvent<Frame> | null => {
+  const event = parsed(text);
+  return event === null || event['call_sid'] !== callSid || event['seq'] !== seq ? null : eventOf(text, seq, event);
+};
+
+const eventOf = (text: string, seq: number, event: Record<string, unknown>): FeedEvent<Frame> => {
+  const conversation = event['conversation_id'];
+  const turn = event['type'] === 'transcription' ? event['turn_id'] : null;
+  const status = event['type'] === 'call_status' ? CallStatus.safeParse(event['status']) : null;
+  return {
+    seq,
+    frame: textFrame(text),
+    conversationId: typeof conversation === 'string' ? conversation : null,
+    turnId: typeof turn === 'string' ? turn : null,
+    status: status?.success === true ? status.data : null,
+  };
+};
+
+const parsed = (text: string): Record<string, unknown> | null => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+};

@@ -1,0 +1,53 @@
+/** The relay's small HTTP side: refusals, health, readiness, metrics. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+import { mayDo } from '../core/domain/rights.ts';
+import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
+import { verifyOffer } from './offer.ts';
+import type { RelayParts } from './parts.ts';
+import { problem, refusalHeaders } from './upgrade.ts';
+
+/** Answers with a problem document. */
+export const answerProblem = (res: ServerResponse, code: ErrorCode, headers: Record<string, string> = {}): void => {
+  const body = problem(code);
+  res.writeHead(ERRORS[code].status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...refusalHeaders(code), ...headers });
+  res.end(body);
+};
+
+/** Answers with JSON. */
+export const answerJson = (res: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void => {
+  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers });
+  res.end(body);
+};
+
+/** Refuses an upgrade: the socket has no response object any more. */
+export const refuseUpgrade = (socket: Duplex, code: ErrorCode): void => {
+  const body = problem(code);
+  const { status } = ERRORS[code];
+  const headers = { 'content-type': 'application/problem+json', 'content-length': String(Buffer.byteLength(body)), connection: 'close', ...refusalHeaders(code) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
+};
+
+/** The token of an Authorization header, or null. */
+export const bearerOf = (req: IncomingMessage): string | null => /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null;
+
+/** What `/health` says: never a token asked, never a failure, so that a probe tells a sick store from a dead process. */
+export const health = async ({ callLog, directory, options }: RelayParts, verifiedAt: number | null, state: string): Promise<string> => {
+  const word = (check: Promise<void>): Promise<string> => check.then(() => 'ok', () => 'failing');
+  const [log, users] = await Promise.all([word(callLog.check()), word(directory.check())]);
+  const checks = { call_log: log, directory: users, relay: state, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString() };
+  const well = log === 'ok' && users === 'ok' && state === 'ready';
+  return JSON.stringify({ status: well ? 'ok' : 'degraded', version: options.version, checks });
+};
+
+/** Why this request may not read the metrics; null: it may. */
+export const metricsRefusal = async (parts: RelayParts, req: IncomingMessage): Promise<ErrorCode | null> => {
+  if (parts.options.metricsOpen) return null;
+  const token = bearerOf(req);
+  if (token === null) return 'token_missing';
+  const verdict = await verifyOffer(parts, { kind: 'token', token });
+  if ('code' in verdict) return verdict.code;
+  return mayDo(verdict.user, 'metrics.read', verdict.user.tenant) ? null : 'forbidden';
+};

@@ -1,0 +1,392 @@
+/**
+ * All sessions of a relay: does what their machines ask for, and turns the one-second wheel by which heartbeats, pings,
+ * token ends and slow readers are looked after (timers of each session's own would cost almost three times as much).
+ */
+import { errorFrame } from '../core/domain/relay/message.ts';
+import { Session, type Effect, type Found, type Offer, type SessionUser, type Times } from '../core/domain/relay/session.ts';
+import { mayDo } from '../core/domain/rights.ts';
+import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
+import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS, REPLACEMENT_GRACE_MS } from '../core/protocol/limits.ts';
+import type { BusMessage } from '../ports/event-bus.ts';
+import { createBoards } from './boards.ts';
+import { createComparison } from './comparison.ts';
+import { createFeeds } from './feeds.ts';
+import { createLookUps } from './look-ups.ts';
+import type { RelayParts } from './parts.ts';
+import { createPulse, type Pulse } from './pulse.ts';
+import { createRightsCheck } from './rights.ts';
+import { verifyOffer } from './offer.ts';
+import { say, type Transport, type Viewer } from './viewer.ts';
+
+/** How a connection comes in. */
+export interface Arrival {
+  readonly transport: Transport;
+  readonly offer: Offer;
+  /** The connection that this one replaces, by its own word. */
+  readonly replaces: string | null;
+  /** Polls are not pinged, moved or cut. */
+  readonly kind: 'socket' | 'poll';
+}
+
+/** What a transport tells the hub of its client. */
+export interface Connected {
+  readonly viewer: Viewer;
+  text(text: string, bytes: number): void;
+  binary(): void;
+  pinged(): void;
+  ponged(): void;
+  /** The client takes more again. */
+  drained(): void;
+  /** The connection is gone, with this code. */
+  closed(code: number): void;
+  /** Whether everything asked for was answered and sent. */
+  settled(): boolean;
+  /** A heartbeat now. */
+  beat(): void;
+}
+
+export interface Hub {
+  connect(arrival: Arrival): Connected;
+  message(message: BusMessage): void;
+  /** Makes the first comparison with the log and starts the wheel. */
+  start(): Promise<void>;
+  /** Sessions of each kind now. */
+  size(kind: 'socket' | 'poll'): number;
+  verifiedAt(): number | null;
+  /** Sends every session away over DRAIN_SPREAD_MS; resolves when the last is gone or DRAIN_MAX_MS have passed. */
+  drain(): Promise<void>;
+  close(): void;
+}
+
+interface Member extends Viewer {
+  readonly kind: 'socket' | 'poll';
+  readonly replaces: string | null;
+  readonly pulse: Pulse;
+  readonly openedAt: number;
+  established: boolean;
+  /** Monotonic time when another connection took this one's place. */
+  replacedAt: number | null;
+  moveBy: number | null;
+  nextBeatAt: number;
+  held: boolean;
+  closeCode: number | null;
+}
+
+const WHEEL_MS = 1_000;
+
+export const createHub = (parts: RelayParts): Hub => {
+  const { runtime, log, metrics, options } = parts;
+  const members = new Map<string, Member>();
+  const byUser = new Map<string, Set<Member>>();
+  const emptied: (() => void)[] = [];
+  let stopped = false;
+
+  const times = (): Times => ({ now: runtime.now(), mono: runtime.monotonic() });
+  const tenants = (): string[] => {
+    const served = new Set<string>();
+    for (const { session } of members.values()) if (typeof session.user?.tenant === 'string') served.add(session.user.tenant);
+    return [...served];
+  };
+
+  const feeds = createFeeds(parts, (viewer, callSid) => perform(viewer as Member, viewer.session.callGone(callSid)));
+  const boards = createBoards(parts);
+  const lookUp = createLookUps(parts);
+  const checkRights = createRightsCheck(parts);
+  const comparison = createComparison(parts, tenants, (call) => {
+    feeds.compared(call);
+    boards.compared(call);
+  });
+
+  const perform = (member: Member, effects: readonly Effect[]): void => {
+    for (const effect of effects) act(member, effect);
+    backPressure(member);
+  };
+
+  const act = (member: Member, effect: Effect): void => {
+    switch (effect.do) {
+      case 'send':
+        say(member, effect.frame);
+        return;
+      case 'close':
+        end(member, effect.name);
+        return;
+      case 'verify':
+        void verifyOffer(parts, effect.offer).then((verdict) => {
+          if ('user' in verdict) {
+            log.info('JWT validation successful', { connection_id: member.session.id, user: verdict.user.user, tenant: verdict.user.tenant });
+            perform(member, member.session.verified(verdict.user, times()));
+          } else {
+            log.info('JWT validation failed', { connection_id: member.session.id, code: verdict.code });
+            perform(member, member.session.refused(verdict.code, times()));
+          }
+        });
+        return;
+      case 'check_rights':
+        askRights(member);
+        return;
+      case 'admit':
+        admit(member);
+        return;
+      case 'look_up':
+        void Promise.all(effect.ids.map(find)).then((results) => {
+          // The highest seq known is taken when all have answered: what follows is done at once.
+          perform(member, member.session.found(results.map(withKnown), times()));
+        });
+        return;
+      case 'attach':
+        log.info('Call watched', { connection_id: member.session.id, user: member.session.user?.user, call_sid: effect.subscription.callSid });
+        feeds.attach(member, effect.subscription, effect.call);
+        return;
+      case 'detach':
+        feeds.detach(member, effect.subscription);
+        return;
+      case 'watch':
+        log.info('Board watched', { connection_id: member.session.id, user: member.session.user?.user });
+        void boards.watch(member, member.session.user?.tenant ?? '', effect.filter, effect.id).then(() => {
+          perform(member, member.session.watching(times()));
+        });
+        return;
+      case 'unwatch':
+        boards.unwatch(member);
+        return;
+      case 'resume':
+        feeds.pump(member);
+        boards.pump(member);
+        return;
+    }
+  };
+
+  /** What a client sends waits where the client itself takes nothing, or where answers are still being made. */
+  const backPressure = (member: Member): void => {
+    const { session, transport } = member;
+    if (session.phase === 'closed') return;
+    const full = transport.room() <= 0;
+    const hold = full || (session.phase === 'open' && session.backlogged);
+    if (hold === member.held) return;
+    member.held = hold;
+    transport.hold(hold);
+  };
+
+  const find = async (id: string): Promise<Found> => {
+    try {
+      const call = await lookUp(id);
+      return call === null || call === 'erased' ? 'absent' : { call, known: call.last_seq };
+    } catch {
+      return 'unavailable';
+    }
+  };
+  const withKnown = (found: Found): Found => (typeof found === 'string' ? found : { call: found.call, known: feeds.compared(found.call) });
+
+  const askRights = (member: Member): void => {
+    const { user } = member.session;
+    if (user === null) return;
+    void checkRights(user).then((verdict) => {
+      // A token that was refreshed meanwhile is asked about on its own.
+      if (member.session.user === user) perform(member, member.session.rights(verdict, times()));
+    });
+  };
+
+  const admit = (member: Member): void => {
+    const { session } = member;
+    const user = session.user;
+    if (user === null) return;
+    const mates = byUser.get(user.user) ?? new Set<Member>();
+    const replaced = member.replaces === null ? undefined : members.get(member.replaces);
+    if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = runtime.monotonic();
+    const counted = [...mates].filter((mate) => mate.kind === member.kind && mate.replacedAt === null).length;
+    if (counted >= options.maxConnectionsPerUser && !unlimited(user)) {
+      perform(member, session.refused('too_many_connections', times()));
+      return;
+    }
+    byUser.set(user.user, mates.add(member));
+    member.established = true;
+    if (member.kind === 'socket') log.info('WebSocket connection established', { connection_id: session.id, user: user.user, tenant: user.tenant });
+    perform(member, session.admitted(times()));
+    if (member.kind === 'socket') beat(member);
+  };
+
+  const end = (member: Member, name: CloseName): void => {
+    const { code } = CLOSE_CODES[name];
+    member.closeCode = code;
+    // Once no more is taken from the client the close frame could not be read either.
+    member.transport.hold(false);
+    member.transport.close(code, name);
+  };
+
+  const beat = (member: Member): void => {
+    const verifiedAt = comparison.verifiedAt();
+    say(member, {
+      type: 'heartbeat',
+      server_time: new Date(runtime.now()).toISOString(),
+      verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString(),
+      heads: member.session.paused ? {} : feeds.heads(member),
+    });
+  };
+
+  /** Closed with its position, in the log too: what it lacks is known, and it may come back for it. */
+  const cutSlow = (member: Member): void => {
+    const { session } = member;
+    const positions = Object.fromEntries([...session.subscriptions.values()].map(({ callSid, cursor }) => [callSid, cursor]));
+    log.warn('Slow consumer closed', { connection_id: session.id, user: session.user?.user, positions: JSON.stringify(positions) });
+    if (!feeds.settled(member)) metrics.count('earshot_deliveries_failed_total', {});
+    perform(member, session.end('slow_consumer', errorFrame('slow_consumer', positions)));
+  };
+
+  const sendAway = (member: Member): void => perform(member, member.session.end('moving', null));
+
+  const turnWheel = (): void => {
+    const at = times();
+    feeds.tick();
+    boards.tick();
+    for (const member of [...members.values()]) turn(member, at);
+  };
+
+  const turn = (member: Member, at: Times): void => {
+    const { session, transport } = member;
+    perform(member, session.tick(at));
+    if (session.phase === 'closed' || member.kind === 'poll') return;
+    if (member.pulse.look(transport, at.mono)) {
+      cutSlow(member);
+      return;
+    }
+    if (member.replacedAt !== null && at.mono - member.replacedAt >= REPLACEMENT_GRACE_MS) sendAway(member);
+    else if (member.moveBy !== null && at.mono >= member.moveBy) sendAway(member);
+    else if (options.moveAfterMs !== null && member.moveBy === null && at.mono - member.openedAt >= options.moveAfterMs) move(member, MOVE_WITHIN_MS, at);
+    if (session.phase !== 'open') return;
+    if (at.mono >= member.nextBeatAt && transport.room() > 0) {
+      member.nextBeatAt = Math.max(member.nextBeatAt + HEARTBEAT_MS, at.mono);
+      transport.ping();
+      beat(member);
+    }
+    feeds.pump(member);
+    boards.pump(member);
+    perform(member, session.hold(transport.room() <= 0, at));
+  };
+
+  const move = (member: Member, withinMs: number, at: Times): void => {
+    member.moveBy = at.mono + withinMs;
+    if (member.session.phase === 'open') say(member, { type: 'system_message', data: { event: 'move', within_ms: withinMs } });
+  };
+
+  const wheel = (): void => {
+    runtime.after(WHEEL_MS, () => {
+      if (stopped) return;
+      turnWheel();
+      wheel();
+    });
+  };
+
+  const forget = (member: Member, code: number): void => {
+    if (!members.delete(member.session.id)) return;
+    const { user } = member.session;
+    const mates = user === null ? undefined : byUser.get(user.user);
+    mates?.delete(member);
+    if (user !== null && mates?.size === 0) byUser.delete(user.user);
+    if (member.kind === 'socket') {
+      metrics.set('earshot_connections', {}, size('socket'));
+      metrics.count('earshot_connections_closed_total', { code: String(member.closeCode ?? code) });
+      metrics.observe('earshot_connection_duration_seconds', {}, (runtime.monotonic() - member.openedAt) / 1000);
+    }
+    if (members.size === 0) for (const tell of emptied.splice(0)) tell();
+  };
+
+  const size = (kind: 'socket' | 'poll'): number => {
+    let count = 0;
+    for (const member of members.values()) if (member.kind === kind) count++;
+    return count;
+  };
+
+  return {
+    connect: ({ transport, offer, replaces, kind }) => {
+      const id = `ws_${runtime.randomHex(12)}`;
+      const at = times();
+      const member: Member = {
+        session: new Session(id, at),
+        transport,
+        turn: 0,
+        kind,
+        replaces,
+        pulse: createPulse(at.mono),
+        openedAt: at.mono,
+        established: false,
+        replacedAt: null,
+        moveBy: null,
+        nextBeatAt: at.mono + HEARTBEAT_MS,
+        held: false,
+        closeCode: null,
+      };
+      members.set(id, member);
+      if (kind === 'socket') {
+        metrics.set('earshot_connections', {}, size('socket'));
+        metrics.count('earshot_connections_opened_total', {});
+      }
+      const { session } = member;
+      perform(member, session.start(offer));
+      return {
+        viewer: member,
+        text: (text, bytes) => {
+          member.pulse.heard(runtime.monotonic());
+          perform(member, session.hold(transport.room() <= 0, times()));
+          perform(member, session.text(text, bytes, times()));
+        },
+        binary: () => perform(member, session.binary()),
+        pinged: () => perform(member, session.pinged(times())),
+        ponged: () => member.pulse.heard(runtime.monotonic()),
+        drained: () => {
+          feeds.pump(member);
+          boards.pump(member);
+          perform(member, session.hold(transport.room() <= 0, times()));
+        },
+        closed: (code) => {
+          perform(member, session.closed());
+          forget(member, code);
+        },
+        settled: () => session.phase === 'closed' || (!session.busy && !session.backlogged && feeds.settled(member)),
+        beat: () => beat(member),
+      };
+    },
+    message: (message) => {
+      if (message.kind === 'events') {
+        feeds.events(message);
+        boards.changed(message.tenant, message.call_sid);
+      } else if (message.kind === 'interim') feeds.interim(message);
+      else {
+        for (const member of members.values()) {
+          const { user } = member.session;
+          const meant = user !== null && user.tenant === message.tenant && (message.user === null || message.user === user.user);
+          if (meant) perform(member, member.session.recheck(times()));
+        }
+      }
+    },
+    start: async () => {
+      await comparison.start();
+      wheel();
+    },
+    size,
+    verifiedAt: () => comparison.verifiedAt(),
+    drain: () =>
+      new Promise((resolve) => {
+        const leaving = [...members.values()];
+        if (leaving.length === 0) {
+          resolve();
+          return;
+        }
+        emptied.push(resolve);
+        runtime.after(DRAIN_MAX_MS, resolve);
+        leaving.forEach((member, place) => {
+          const slot = Math.ceil(((place + 1) * DRAIN_SPREAD_MS) / leaving.length);
+          if (member.kind === 'socket' && member.session.phase === 'open') move(member, slot, times());
+          // The wheel would close with `moving`; on drain the slot's own timer closes.
+          member.moveBy = Infinity;
+          runtime.after(member.kind === 'poll' ? 0 : slot, () => perform(member, member.session.end('draining', null)));
+        });
+      }),
+    close: () => {
+      stopped = true;
+      comparison.stop();
+      for (const member of [...members.values()]) perform(member, member.session.end('draining', null));
+    },
+  };
+};
+
+const unlimited = (user: SessionUser): boolean => mayDo(user, 'connections.unlimited', user.tenant);

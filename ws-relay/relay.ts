@@ -1,0 +1,140 @@
+/**
+ * A relay: takes WebSockets and long polls of browsers and pushes them every event of the calls that they watch.
+ * Serves no port of its own: a composition root hands it the upgrades and requests of its server.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type ServerOptions } from 'ws';
+import type { ErrorCode } from '../core/protocol/codes.ts';
+import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
+import type { BusSubscription } from '../ports/event-bus.ts';
+import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
+import { createHub } from './hub.ts';
+import type { RelayParts } from './parts.ts';
+import { answerPoll } from './poll.ts';
+import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
+import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf } from './upgrade.ts';
+
+export interface Relay {
+  /** Resolves when the bus delivers to this relay and a first comparison with the log was made. */
+  start(): Promise<void>;
+  /** For the server's `upgrade` event. Never throws. */
+  handleUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Answers `/poll`, `/health`, `/ready`, `/metrics` and plain requests to the socket paths. false: it is none of these, and nothing was answered. */
+  handleRequest(req: IncomingMessage, res: ServerResponse): Promise<boolean>;
+  /** Sends everybody away within DRAIN_MAX_MS and takes nobody in. */
+  drain(): Promise<void>;
+  /** Ends at once. */
+  close(): Promise<void>;
+}
+
+/** After our close frame a client has this long to read what stands before it; then the connection is cut. */
+const FAREWELL_MS = 3_000;
+
+/** Makes a relay; nothing runs before `start`. */
+export const createRelay = (parts: RelayParts): Relay => {
+  const { bus, log, metrics, options } = parts;
+  const hub = createHub(parts);
+  const cork = createCoalescer();
+  let state: 'starting' | 'ready' | 'draining' = 'starting';
+  let subscription: BusSubscription | null = null;
+
+  const socketOptions: ServerOptions & { closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: WS_PAYLOAD_MAX_BYTES,
+    maxFragments: WS_FRAGMENTS_MAX_COUNT,
+    maxBufferedChunks: WS_BUFFERED_CHUNKS_MAX_COUNT,
+    closeTimeout: FAREWELL_MS,
+    handleProtocols: (_offered, req) => selectProtocol(offeredProtocols(req)),
+  };
+  const server = new WebSocketServer(socketOptions);
+
+  const full = (kind: 'socket' | 'poll'): ErrorCode | null => {
+    if (state === 'draining') return 'draining';
+    if (state === 'starting') return 'store_unavailable';
+    return hub.size(kind) >= options.maxConnections ? 'relay_full' : null;
+  };
+
+  /** Headers that let a browser of an allowed origin read the answer. */
+  const cors = (req: IncomingMessage): Record<string, string> =>
+    req.headers.origin === undefined || !originAllowed(req, options.allowedOrigins)
+      ? { vary: 'origin' }
+      : { vary: 'origin', 'access-control-allow-origin': req.headers.origin };
+
+  const handlePoll = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const headers = cors(req);
+    const refusal = originAllowed(req, options.allowedOrigins) ? full('poll') : 'origin_not_allowed';
+    if (req.method === 'OPTIONS') {
+      const allowed = { 'access-control-allow-methods': 'POST', 'access-control-allow-headers': 'authorization, content-type', 'access-control-max-age': '600' };
+      res.writeHead(204, { ...headers, ...allowed }).end();
+    } else if (req.method !== 'POST') answerProblem(res, 'method_not_allowed', { allow: 'POST', ...headers });
+    else if (refusal !== null) answerProblem(res, refusal, headers);
+    else await answerPoll(parts, hub, req, res, headers);
+  };
+
+  const handleMetrics = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const refusal = await metricsRefusal(parts, req);
+    if (refusal !== null) {
+      answerProblem(res, refusal);
+      return;
+    }
+    res.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
+  };
+
+  return {
+    start: async () => {
+      subscription = await bus.subscribe((message) => hub.message(message));
+      await hub.start();
+      state = 'ready';
+      log.info('Relay ready');
+    },
+    handleUpgrade: (req, socket, head) => {
+      // A client that vanishes meanwhile is no fault of ours.
+      socket.on('error', () => undefined);
+      const target = targetOf(req);
+      const path = target?.pathname ?? '';
+      log.info('WebSocket connection attempt', { path: SOCKET_PATHS.includes(path) ? path : 'other' });
+      const refusal = refusalOf(req, path, options.allowedOrigins) ?? full('socket');
+      if (refusal !== null || target === null) {
+        log.info('WebSocket connection refused', { code: refusal ?? 'not_found' });
+        refuseUpgrade(socket, refusal ?? 'not_found');
+        return;
+      }
+      server.handleUpgrade(req, socket, head, (ws) => {
+        const query = target.searchParams;
+        const connected = hub.connect({
+          transport: socketTransport(ws, socket, cork),
+          offer: offerOf(req, query, options.allowQueryToken),
+          replaces: query.get('replaces'),
+          kind: 'socket',
+        });
+        wireSocket(ws, socket, connected);
+      });
+    },
+    handleRequest: async (req, res) => {
+      const path = targetOf(req)?.pathname;
+      if (path === '/poll') await handlePoll(req, res);
+      else if (path === '/metrics') await handleMetrics(req, res);
+      else if (path === '/health') answerJson(res, 200, await health(parts, hub.verifiedAt(), state));
+      else if (path === '/ready') answerJson(res, state === 'ready' ? 200 : 503, JSON.stringify({ ready: state === 'ready' }));
+      else if (path !== undefined && SOCKET_PATHS.includes(path)) answerProblem(res, 'upgrade_required');
+      else return false;
+      return true;
+    },
+    drain: async () => {
+      state = 'draining';
+      log.info('Relay draining', { connections: hub.size('socket') });
+      // Deleting a cloud subscription takes its time: it goes on while the sessions leave.
+      const deleted = subscription?.close();
+      await hub.drain();
+      await deleted;
+    },
+    close: async () => {
+      state = 'draining';
+      hub.close();
+      await subscription?.close();
+    },
+  };
+};

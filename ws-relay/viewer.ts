@@ -1,0 +1,31 @@
+/** One client as the relay's parts see it: the session machine and the way to its screen. */
+import type { Session } from '../core/domain/relay/session.ts';
+import type { ControlFrame } from '../core/protocol/frames.ts';
+import { controlFrame, type Frame } from './frames.ts';
+
+/** What carries frames to one client: a WebSocket, or the answer of a long poll. */
+export interface Transport {
+  /** Hands the frame on. Never refuses: whoever feeds asks `room` first. */
+  write(frame: Frame): void;
+  /** Bytes that the client takes now; zero or less: it has to drain first. */
+  room(): number;
+  /** Bytes written that the client has not taken yet, and how many it took in all. */
+  waiting(): number;
+  taken(): number;
+  /** Stops or goes on reading what the client sends. */
+  hold(held: boolean): void;
+  /** A protocol ping, where the transport has one. */
+  ping(): void;
+  /** Ends the connection, after what was written. */
+  close(code: number, reason: string): void;
+}
+
+export interface Viewer {
+  readonly session: Session;
+  readonly transport: Transport;
+  /** Where the next round over the subscriptions begins, so that a busy call does not keep the others from a slow reader. */
+  turn: number;
+}
+
+/** Sends what the relay says itself. Control frames are few and keep their place among the events: they ask for no room. */
+export const say = (viewer: Viewer, frame: ControlFrame): void => viewer.transport.write(controlFrame(frame));

@@ -3,7 +3,7 @@
  * buffer whatever comes. Here a compressed body is refused before a byte is inflated, a body over the limit before it is buffered,
  * and the body parser behind finds the stream already read (`rawBody`).
  */
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 import { BODY_ARRIVAL_MAX_MS, REST_BODY_MAX_BYTES, WEBHOOK_BODY_KEPT_BYTES, WEBHOOK_BODY_MAX_BYTES } from '../core/protocol/limits.ts';
@@ -90,8 +90,8 @@ const readBody = (request: GuardedRequest, response: ServerResponse, maxBytes: n
   });
 
 class PassingHash {
-  readonly #hash: Hash = createHash('sha256');
-  readonly #signatures: Hmac[];
+  readonly #hash = createHash('sha256');
+  readonly #signatures: ReturnType<typeof createHmac>[];
 
   constructor(request: IncomingMessage, secrets: readonly string[]) {
     const header = request.headers['elevenlabs-signature'];
@@ -147,5 +147,5 @@ export const guardNextServer = (options: GuardOptions): void => {
     const last = args.length - 1;
     args[last] = guard(args[last] as RequestListener, options);
     return (original as (...all: unknown[]) => http.Server)(...args);
-  }) as typeof http.createServer;
+  });
 };

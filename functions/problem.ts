@@ -4,6 +4,7 @@ import { EarshotError, ERRORS, type ErrorCode } from '../core/protocol/codes.ts'
 export interface Problem {
   readonly type: string;
   readonly title: string;
+  readonly detail: string;
   readonly status: number;
   readonly code: ErrorCode;
   readonly retryable: boolean;
@@ -13,7 +14,8 @@ export interface Problem {
 /** The problem document of a code; `problems` names what is wrong, never what was sent. */
 export const problemOf = (code: ErrorCode, problems: readonly string[] = []): Problem => ({
   type: `/docs#${code}`,
-  title: ERRORS[code].message,
+  title: `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('_', ' ')}`,
+  detail: ERRORS[code].message,
   status: ERRORS[code].status,
   code,
   retryable: ERRORS[code].retryable,

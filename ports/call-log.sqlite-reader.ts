@@ -2,7 +2,7 @@
 import { newCallState, type CallDetails, type CallState } from '../core/domain/call/state.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { CallStatus } from '../core/protocol/frames.ts';
-import type { CallCounts, ListQuery, LoggedEvent, Page } from './call-log.ts';
+import type { CallCounts, CreateResult, IdempotencyKey, ListQuery, LoggedEvent, Page } from './call-log.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export interface CallReader {
@@ -13,6 +13,7 @@ export interface CallReader {
   ownerOf(conversationId: string): string | null;
   get(callSid: string): CallState | null;
   find(id: string): CallState | 'erased' | null;
+  repeated(key: IdempotencyKey): Exclude<CreateResult, { readonly result: 'created' }> | null;
   findByProviderCall(workspace: string, providerCallId: string): CallState | null;
   unboundDials(workspace: string, agentId: string | null, since: number): CallState[];
   page(callSid: string, afterSeq: number, limit: number): Page | null;
@@ -66,6 +67,14 @@ export const sqliteReader = ({ database }: SqliteDatabase): CallReader => {
     ownerOf,
     get,
     find,
+    repeated: (key) => {
+      const row = sql('SELECT request_hash, call_sids FROM idempotency WHERE key = ?').get(key.key) as { request_hash: string; call_sids: string } | undefined;
+      if (row === undefined) return null;
+      if (row.request_hash !== key.request_hash) return { result: 'key_reused' };
+      const sids = JSON.parse(row.call_sids) as string[];
+      if (sids.some(isErased)) return { result: 'erased' };
+      return { result: 'repeated', calls: sids.map(get).filter((call) => call !== null) };
+    },
     findByProviderCall: (workspace, providerCallId) => {
       const row = sql('SELECT call_sid FROM provider_calls WHERE workspace = ? AND provider_call_id = ?').get(workspace, providerCallId) as { call_sid: string } | undefined;
       return row === undefined ? null : get(row.call_sid);

@@ -40,6 +40,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
     append: (callSid, entries) => write((to) => to.append(callSid, entries)),
     adopt: (conversationId, call, entries) => write((to) => to.adopt(conversationId, call, entries)),
     erase: (callSid) => write((to) => to.erase(callSid)),
+    repeated: async (key) => store.snapshot(() => reader.repeated(key)),
     find: async (id) => store.snapshot(() => reader.find(id)),
     findMany: async (ids) => store.snapshot(() => ids.map((id) => reader.find(id))),
     get: async (callSid) => store.snapshot(() => reader.get(callSid)),
@@ -88,7 +89,6 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
   const getKey = sql('SELECT value FROM keys WHERE call_sid = ? AND key = ?');
   const bindConversation = sql('INSERT INTO conversations (conversation_id, call_sid) VALUES (?, ?)');
   const bindProviderCall = sql('INSERT INTO provider_calls (workspace, provider_call_id, call_sid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
-  const getIdempotency = sql('SELECT request_hash, call_sids FROM idempotency WHERE key = ?');
   const putIdempotency = sql('INSERT INTO idempotency (key, request_hash, call_sids) VALUES (?, ?, ?)');
   const allEvents = sql('SELECT text, whole_text FROM events WHERE call_sid = ? ORDER BY seq');
   const putTombstone = sql('INSERT INTO tombstones (id, erased_at) VALUES (?, ?) ON CONFLICT DO NOTHING');
@@ -153,13 +153,8 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
 
   return {
     create: (calls, key) => {
-      const known = key === null ? undefined : (getIdempotency.get(key.key) as { request_hash: string; call_sids: string } | undefined);
-      if (key !== null && known !== undefined) {
-        if (known.request_hash !== key.request_hash) return { result: 'key_reused' };
-        const sids = JSON.parse(known.call_sids) as string[];
-        if (sids.some((sid) => reader.isErased(sid))) return { result: 'erased' };
-        return { result: 'repeated', calls: sids.map((sid) => reader.get(sid)).filter((call) => call !== null) };
-      }
+      const known = key === null ? null : reader.repeated(key);
+      if (known !== null) return known;
       const made = calls.map((call) => commit(fresh(call), NO_DETAILS, [{ fact: { kind: 'requested' }, source: 'request', conversation_id: null, provider_call_id: null }]));
       if (key !== null) putIdempotency.run(key.key, key.request_hash, JSON.stringify(made.map(({ call }) => call.call_sid)));
       return { result: 'created', calls: made.map(({ call }) => call), events: made.map(({ events }) => [...events]) };

@@ -69,6 +69,8 @@ export interface CallLog {
    * A call_sid that exists is moved on by a millisecond at a time until it is free.
    */
   create(calls: readonly NewCall[], key: IdempotencyKey | null): Promise<CreateResult>;
+  /** What `create` would answer to this key without creating anything; null: the key is new. */
+  repeated(key: IdempotencyKey): Promise<Exclude<CreateResult, { readonly result: 'created' }> | null>;
   /**
    * The one door. Atomic: events, keys, projection, conversation binding. Answers after the commit.
    * null: there is no such call. Throws EarshotError `store_unavailable`, `call_erased`.

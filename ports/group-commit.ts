@@ -48,7 +48,7 @@ export const groupCommits = (transaction: (work: () => unknown) => Promise<unkno
 
   return <T>(work: () => T): Promise<T> =>
     new Promise<T>((resolve, reject) => {
-      waiting.push({ run: work, resolve: resolve as (value: never) => void, reject });
+      waiting.push({ run: work, resolve: resolve, reject });
       if (!running) void pump();
     });
 };

@@ -5,7 +5,7 @@
 import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
 import { DIAL_ANSWER_MAX_MS, DIALS_AT_ONCE_COUNT } from '../../core/protocol/limits.ts';
 import type { CallState, NewCall } from '../../core/domain/call/state.ts';
-import type { IdempotencyKey } from '../../ports/call-log.ts';
+import type { CreateResult, IdempotencyKey } from '../../ports/call-log.ts';
 import type { Workspace } from '../../ports/directory.ts';
 import type { Principal } from '../../ports/identity.ts';
 import type { Parts } from '../parts.ts';
@@ -31,18 +31,27 @@ export const startCalls = async (parts: Parts, asker: Principal, request: StartR
   const workspace = agent === null || agent.tenant !== tenant.tenant ? null : await parts.directory.workspace(agent.workspace);
   if (agent === null || workspace === null) throw new EarshotError('agent_not_found');
   const { targets, failed } = await pick(parts, tenant, request);
+  const known = key === null ? null : await parts.callLog.repeated(key);
+  if (known !== null) return repeatedOf(known, failed);
   const room = await roomIn(parts, workspace);
   const busy = targets.slice(room).map((target): Refusal => ({ driver_id: target.driver?.driverId ?? '', code: 'provider_busy', message: ERRORS.provider_busy.message }));
+  const refused = [...failed, ...busy];
   const dialled = targets.slice(0, room);
+  if (!('drivers' in request) && dialled.length === 0) throw new EarshotError(refused[0]?.code ?? 'server_fault');
+  if (dialled.length === 0) return { repeated: false, calls: [], failed: refused };
   const created = await parts.callLog.create(dialled.map((target) => newCall(parts, asker, workspace, tenant.tenant, agent.agent_id, target)), key);
-  if (created.result === 'key_reused') throw new EarshotError('idempotency_key_reused');
-  if (created.result === 'erased') throw new EarshotError('call_erased');
-  if (created.result === 'repeated') return { repeated: true, calls: created.calls, failed };
+  if (created.result !== 'created') return repeatedOf(created, failed);
   for (const [index, call] of created.calls.entries()) await publishEvents(parts, call, created.events[index] ?? []);
-  if (created.calls.length === 0 && !('drivers' in request)) throw new EarshotError((failed[0] ?? busy[0])?.code ?? 'server_fault');
   await untilAnswered(parts, workspace, created.calls, dialled);
   const calls = await Promise.all(created.calls.map(async (call) => (await parts.callLog.get(call.call_sid)) ?? call));
-  return { repeated: false, calls, failed: [...failed, ...busy] };
+  return { repeated: false, calls, failed: refused };
+};
+
+/** The same key is the same calls, for ever. */
+const repeatedOf = (known: Exclude<CreateResult, { readonly result: 'created' }>, failed: readonly Refusal[]): Started => {
+  if (known.result === 'key_reused') throw new EarshotError('idempotency_key_reused');
+  if (known.result === 'erased') throw new EarshotError('call_erased');
+  return { repeated: true, calls: known.calls, failed };
 };
 
 const pick = async (parts: Parts, tenant: Parameters<typeof driverTargets>[1], request: StartRequest): Promise<{ targets: Target[]; failed: Refusal[] }> => {

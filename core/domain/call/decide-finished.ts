@@ -99,7 +99,9 @@ const pick = (outcome: Outcome): Pick<Outcome, (typeof FIELDS)[number]> => ({
   termination_reason: outcome.termination_reason,
 });
 
-const endOf = (startedAt: number | null, seconds: number | null): number | null => (startedAt === null || seconds === null ? null : startedAt + seconds * 1000);
+/** A duration that no call can have gives no end: times must stay printable. */
+const endOf = (startedAt: number | null, seconds: number | null): number | null =>
+  startedAt === null || seconds === null || seconds < 0 || seconds > 1e9 ? null : startedAt + Math.round(seconds * 1000);
 
 const amend = (draft: Draft, outcome: Outcome, older: boolean, source: FactSource): void => {
   const changed: Record<string, { from: unknown; to: unknown }> = {};

@@ -78,13 +78,14 @@ const align = (left: readonly Utterance[], right: readonly Utterance[]): [number
   const leftKeys = leftWords.map((list) => list.join(' '));
   const rightKeys = rightWords.map((list) => list.join(' '));
   let start = 0;
-  while (start < left.length && start < right.length && leftKeys[start] === rightKeys[start]) {
+  const sameAt = (l: number, r: number): boolean => leftKeys[l] === rightKeys[r] && !isFar(left[l] as Utterance, right[r] as Utterance);
+  while (start < left.length && start < right.length && sameAt(start, start)) {
     pairs.push([start, start]);
     start += 1;
   }
   let leftEnd = left.length;
   let rightEnd = right.length;
-  while (leftEnd > start && rightEnd > start && leftKeys[leftEnd - 1] === rightKeys[rightEnd - 1]) {
+  while (leftEnd > start && rightEnd > start && sameAt(leftEnd - 1, rightEnd - 1)) {
     leftEnd -= 1;
     rightEnd -= 1;
     pairs.push([leftEnd, rightEnd]);
@@ -127,6 +128,9 @@ const joinEqual = (leftKeys: readonly string[], rightKeys: readonly string[], st
 /** 1 at the same second, 0 from ten seconds on or where a time is unknown. */
 const nearness = (a: Utterance, b: Utterance): number =>
   a.time_in_call_secs === null || b.time_in_call_secs === null ? 0 : Math.max(0, 1 - Math.abs(a.time_in_call_secs - b.time_in_call_secs) / 10);
+
+/** Both times are known, and ten seconds or more lie between: equal words said twice. */
+const isFar = (a: Utterance, b: Utterance): boolean => a.time_in_call_secs !== null && b.time_in_call_secs !== null && nearness(a, b) === 0;
 
 /** 0 where the two are different utterances. An interrupted agent's final words are a start of what it meant to say. */
 const likeness = (a: readonly string[], b: readonly string[], near: number): number => {

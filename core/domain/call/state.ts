@@ -86,18 +86,28 @@ export interface NewCall {
   readonly direction: 'outbound' | 'inbound' | null;
   readonly triggers_count: number;
   readonly requested_by: string | null;
+  /** When it began, for calls taken over from an older system; else now. */
+  readonly created_at?: number;
 }
 
 /** A call without any event yet. */
 export const newCallState = (call: NewCall, epoch: string, now: number, emptyDigest: string): CallState => ({
-  ...call,
+  call_sid: call.call_sid,
+  workspace: call.workspace,
+  tenant: call.tenant,
+  driver: call.driver,
+  to_number: call.to_number,
+  agent_id: call.agent_id,
+  direction: call.direction,
+  triggers_count: call.triggers_count,
+  requested_by: call.requested_by,
   epoch,
   conversation_id: null,
   provider_call_id: null,
   status: 'requested',
   reason: null,
   merged_into: null,
-  created_at: now,
+  created_at: call.created_at ?? now,
   started_at: null,
   dialed_at: null,
   dial_attempt: 0,

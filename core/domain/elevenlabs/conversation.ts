@@ -68,7 +68,7 @@ export const outcomeOf = (data: JsonRecord, terminal: 'completed' | 'failed'): O
   return {
     status: terminal,
     reason: terminal === 'failed' ? shortReason(asText(error['reason']) ?? result ?? asText(metadata['termination_reason']) ?? 'failed') : null,
-    started_at: seconds === null || seconds <= 0 ? null : seconds * 1000,
+    started_at: seconds === null || seconds <= 0 || seconds > 1e10 ? null : Math.round(seconds * 1000),
     transcript_summary: cutNullable(asText(analysis['transcript_summary']), (text) => cutToJsonBytes(text, SUMMARY_MAX_BYTES)),
     call_duration_seconds: asNumber(metadata['call_duration_secs']),
     ...costOf(metadata),

@@ -1,0 +1,61 @@
+/** The three webhook routes over HTTP. */
+import { Hono } from 'hono';
+import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
+import type { GuardedRequest } from '../guard.ts';
+import type { Parts } from '../parts.ts';
+import { codeOf, problemOf } from '../problem.ts';
+import { receive, type WebhookRoute } from './receive.ts';
+import type { WebhookStats } from './stats.ts';
+
+/** Paths as they are configured at ElevenLabs and in our own tools. */
+export const WEBHOOK_PATHS: Readonly<Record<WebhookRoute, string>> = {
+  'post-call': '/webhooks/elevenlabs/post-call',
+  transcription: '/webhooks/elevenlabs/transcription',
+  'agent-events': '/webhooks/agent-events',
+};
+
+interface Environment {
+  readonly Bindings: { readonly incoming: GuardedRequest };
+}
+
+/** Routes that are to stand behind the guard: they read the body that it has kept. */
+export const webhookRoutes = (parts: Parts, stats: WebhookStats): Hono<Environment> => {
+  const app = new Hono<Environment>();
+  for (const [route, path] of Object.entries(WEBHOOK_PATHS) as [WebhookRoute, string][]) {
+    app.post(path, async (context) => {
+      const started = parts.runtime.monotonic();
+      const done = (status: number, type: string, tenant: string | null, result: string, callSid: string | null): void => {
+        const elapsed = parts.runtime.monotonic() - started;
+        parts.metrics.count('earshot_webhook_requests_total', { route, type, code: String(status) });
+        parts.metrics.observe('earshot_webhook_duration_seconds', { route }, elapsed / 1000);
+        stats.note(tenant, status, elapsed, parts.runtime.now());
+        parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 });
+      };
+      const { incoming } = context.env;
+      const signature = incoming.headers['elevenlabs-signature'];
+      try {
+        const receipt = await receive(parts, route, {
+          signature: typeof signature === 'string' ? signature : null,
+          authorization: incoming.headers.authorization ?? null,
+          body: incoming.rawBody ?? Buffer.alloc(0),
+          passed: incoming.passedBody ?? null,
+        });
+        done(200, knownType(receipt.type), receipt.tenant, receipt.result, receipt.call_sid);
+        return context.json({ status: 'ok', result: receipt.result, call_sid: receipt.call_sid, conversation_id: receipt.conversation_id }, 200);
+      } catch (error) {
+        // A fault of ours is never a 4xx, nor a 500 that says less: 503 asks for another try.
+        const code = codeOf(error) === 'server_fault' ? 'store_unavailable' : codeOf(error);
+        if (codeOf(error) === 'server_fault') parts.log.error('a delivery could not be handled', { route }, error);
+        const { status } = ERRORS[code];
+        done(status, 'none', null, code, null);
+        return context.body(JSON.stringify(problemOf(code, error instanceof EarshotError ? error.problems : [])), status, { 'content-type': 'application/problem+json' });
+      }
+    });
+  }
+  return app;
+};
+
+const TYPES = new Set(['post_call_transcription', 'post_call_transcription_otel', 'post_call_audio', 'call_initiation_failure', 'transcription', 'interim']);
+
+/** A label's values must be few: whatever else a sender writes is `other`. */
+const knownType = (type: string): string => (TYPES.has(type) || type.startsWith('agent_') || type.startsWith('tool_') ? type : 'other');

@@ -24,6 +24,7 @@ export interface CallRecord {
   readonly script: string;
   readonly misbehaviours: readonly Misbehaviour[];
   readonly dialed_at: number;
+  readonly answered_at: number | null;
   readonly status: 'initiated' | 'in-progress' | 'processing' | 'done' | 'failed';
   /** Index of the first step that has not been taken. */
   readonly next_step: number;

@@ -16,6 +16,9 @@ export const durationSeconds = (record: CallRecord): number => {
   return isUnderWay(record) || answered_ms === null ? 0 : Math.round((ended_ms - answered_ms) / 1_000);
 };
 
+/** Unix seconds of the pick-up; of the dial where nobody has picked up. */
+export const startSeconds = (record: CallRecord): number => Math.floor((record.answered_at ?? record.dialed_at) / 1_000);
+
 /** One conversation, as `GET /v1/convai/conversations/{id}` answers it: the words come with the end of the call. */
 export const conversationOf = (record: CallRecord) => {
   const script = scriptNamed(record.script);
@@ -72,7 +75,7 @@ export const summaryOf = (record: CallRecord) => {
     branch_id: null,
     agent_name: 'Dispatch',
     conversation_id: record.conversation_id,
-    start_time_unix_secs: Math.floor(record.dialed_at / 1_000),
+    start_time_unix_secs: startSeconds(record),
     call_duration_secs: durationSeconds(record),
     message_count: over ? timelineOf(record).rows.filter((row) => row.message !== null).length : 0,
     status: record.status,
@@ -97,10 +100,9 @@ const metadataOf = (record: CallRecord) => {
   const seconds = durationSeconds(record);
   const credits = seconds * CREDITS_PER_SECOND;
   const charged = record.status === 'done';
-  const answeredAt = record.dialed_at + (timelineOf(record).answered_ms ?? 0);
   return {
-    start_time_unix_secs: Math.floor(record.dialed_at / 1_000),
-    accepted_time_unix_secs: record.status === 'initiated' || record.status === 'failed' ? null : Math.floor(answeredAt / 1_000),
+    start_time_unix_secs: startSeconds(record),
+    accepted_time_unix_secs: record.answered_at === null ? null : startSeconds(record),
     call_duration_secs: seconds,
     cost: charged ? credits : null,
     cost_fiat: charged ? Number((credits * DOLLARS_PER_CREDIT).toFixed(4)) : null,

@@ -22,6 +22,7 @@ export const livePostOf = (step: Step, record: CallRecord): LivePost | null => {
       path: '/webhooks/agent-events',
       body: {
         conversation_id: record.conversation_id,
+        agent_id: record.agent_id,
         type: step.phase === 'executing' ? 'tool_executing' : 'tool_completed',
         event_id: `${tool_call_id}:${step.phase}`,
         tool_name: line.tool,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { CallRecord } from './call-record.ts';
 import { misbehaving } from './call-record.ts';
-import { conversationOf, durationSeconds, summaryOf } from './conversation.ts';
+import { conversationOf, durationSeconds, startSeconds, summaryOf } from './conversation.ts';
 import type { Answer } from './http.ts';
 import { json, problem } from './http.ts';
 import { standardOr } from './running-call.ts';
@@ -135,7 +135,7 @@ const isWanted = (record: CallRecord, query: URLSearchParams): boolean => {
   const userId = query.get('user_id');
   const agentId = query.get('agent_id');
   return (
-    (startedAfter === null || Math.floor(record.dialed_at / 1_000) >= Number(startedAfter)) &&
+    (startedAfter === null || startSeconds(record) >= Number(startedAfter)) &&
     (userId === null || record.user_id === userId) &&
     (agentId === null || record.agent_id === agentId) &&
     !listed(query, 'exclude_statuses').includes(record.status) &&

@@ -105,7 +105,7 @@ export const runCall = (parts: CallParts, from: CallRecord): RunningCall => {
     for (const event of monitorEventsOf(step, record.conversation_id)) for (const watcher of watchers) watcher.onEvent(event);
     await tell(step);
     if (isStopped()) return;
-    record = { ...record, next_step: record.next_step + 1, status: statusAfter(step, record.status) };
+    record = { ...record, next_step: record.next_step + 1, status: statusAfter(step, record.status), answered_at: step.kind === 'answered' ? runtime.now() : record.answered_at };
     if (step.kind === 'hung_up') await tellRest();
     if (step.kind === 'hung_up' || step.kind === 'not_connected') for (const watcher of watchers) watcher.onEnd();
     const deliveries = deliveriesOf(step, record, runtime, settings.pace);

@@ -12,7 +12,7 @@ import { runCall } from './running-call.ts';
 import type { RunningCall } from './running-call.ts';
 import { post } from './sending.ts';
 import type { LiveSettings, SimulatedElevenLabsOptions } from './settings.ts';
-import { openStore } from './store.ts';
+import { CALLS_KEPT_COUNT, openStore } from './store.ts';
 
 /** A call to be made, or one that comes in. */
 export interface CallRequest {
@@ -97,6 +97,8 @@ export const openSimulator = (options: SimulatedElevenLabsOptions): Simulator =>
 
   const keep = (record: CallRecord): void => {
     records.set(record.conversation_id, record);
+    const [oldest] = records.keys();
+    if (records.size > CALLS_KEPT_COUNT && oldest !== undefined) records.delete(oldest);
   };
 
   const start = (record: CallRecord): RunningCall => {
@@ -142,6 +144,7 @@ export const openSimulator = (options: SimulatedElevenLabsOptions): Simulator =>
         conversation_id: `conv_${runtime.randomHex(14)}`,
         carrier_call_id: request.telephony === 'twilio' ? `CA${runtime.randomHex(16)}` : `SCL_${runtime.randomHex(6)}`,
         dialed_at: runtime.now(),
+        answered_at: null,
         status: 'initiated',
         next_step: 0,
         cut_at_ms: null,

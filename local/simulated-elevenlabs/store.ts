@@ -35,7 +35,7 @@ export interface Store {
 }
 
 /** More than anybody looks through by hand; the oldest leave. */
-const CALLS_KEPT_COUNT = 2_000;
+export const CALLS_KEPT_COUNT = 2_000;
 
 /**
  * Opens the simulator's own file.

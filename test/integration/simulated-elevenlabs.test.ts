@@ -3,6 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { outcomeOf } from '../../core/domain/elevenlabs/conversation.ts';
+import { matches, parseSignatureHeader } from '../../core/domain/elevenlabs/signature.ts';
+import { IngestAgentEvent, IngestTurn } from '../../core/protocol/ingest.ts';
+import { SCRIPTS } from '../../local/simulated-elevenlabs/scripts.ts';
 import { startSimulatedElevenLabs } from '../../local/simulated-elevenlabs/server.ts';
 import { pythonJson } from '../../local/simulated-elevenlabs/python-json.ts';
 import { startReceiver } from '../fixtures/receiver.ts';
@@ -128,6 +132,22 @@ describe('an ordinary simulated call', () => {
     expect(rows.map((row) => row.message)).toStrictEqual(texts);
     expect(texts).toHaveLength(2);
     expect(await control(simulated, 'POST', '/simulator/end', { conversation_id: id })).toMatchObject({ status: 409 });
+  });
+
+  test.each(SCRIPTS.map((script) => script.name))('Earshot takes every word of %s', async (script) => {
+    const { simulated, receiver } = await stage();
+    await dial(simulated, { simulate_script: script });
+    await simulated.idle();
+    for (const turn of receiver.at(TURNS)) expect(IngestTurn.safeParse(turn.json).error).toBeUndefined();
+    for (const event of receiver.at(AGENT_EVENTS)) expect(IngestAgentEvent.safeParse(event.json).error).toBeUndefined();
+    const [webhook] = receiver.at(POST_CALL);
+    const header = parseSignatureHeader(String(webhook?.headers['elevenlabs-signature']));
+    expect(header !== null && matches(header, [createHmac('sha256', WEBHOOK_SECRET).update(`${header.timestamp}.${String(webhook?.raw)}`).digest('hex')])).toBe(true);
+    const outcome = outcomeOf(dataOf(webhook?.json), 'completed');
+    expect(outcome).toMatchObject({ status: 'completed', direction: 'outbound', cost: expect.any(Number) as number, cost_credits: expect.any(Number) as number });
+    const rows = dataOf(webhook?.json)['transcript'] as readonly Row[];
+    expect(outcome.transcript?.map((turn) => turn.text)).toStrictEqual(rows.flatMap((row) => row.message ?? []));
+    expect(JSON.stringify(outcome)).not.toContain('simulated-tool-credential');
   });
 
   test('the nth call of a seed follows the same script, whatever was dialled', async () => {

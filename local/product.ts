@@ -1,0 +1,170 @@
+/** The whole product in one process, on one origin: functions, relay, jobs, and a simulated ElevenLabs where no key is set. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
+import { LOCAL_CONNECTIONS_MAX_COUNT } from '../core/protocol/limits.ts';
+import type { Settings } from '../core/settings.ts';
+import { functionsApp } from '../functions/app.ts';
+import { runJobs } from '../functions/jobs.ts';
+import type { Parts } from '../functions/parts.ts';
+import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
+import { sqliteDirectory } from '../ports/directory.sqlite.ts';
+import { memoryBus } from '../ports/event-bus.memory.ts';
+import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
+import type { Log } from '../ports/log.ts';
+import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
+import { scryptPasswords } from '../ports/password.scrypt.ts';
+import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
+import { createRelay } from '../ws-relay/relay.ts';
+import { firstStart } from './first-start.ts';
+import { startPage } from './start-page.ts';
+import { startSimulatedElevenLabs, type SimulatedElevenLabs } from './simulated-elevenlabs/server.ts';
+
+/** How often the jobs run on one machine. */
+const JOBS_MS = 10_000;
+
+export interface Product {
+  /** `http://127.0.0.1:<port>`. */
+  readonly url: string;
+  readonly port: number;
+  /** null where the real ElevenLabs is used. */
+  readonly simulated: SimulatedElevenLabs | null;
+  readonly parts: Parts;
+  /** Sends viewers away, finishes what was begun, closes everything. */
+  close(): Promise<void>;
+}
+
+export interface ProductOptions {
+  readonly settings: Settings;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** Starts it; resolves when it serves. Rejects where the port is taken or the data cannot be opened. */
+export const startProduct = async ({ settings, runtime, log, version }: ProductOptions): Promise<Product> => {
+  const { dataDir } = settings;
+  const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
+  const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
+  const parts: Parts = {
+    callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
+    directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
+    rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
+    bus: memoryBus(),
+    provider: elevenLabsProvider(),
+    identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
+    issuer,
+    runtime,
+    log,
+    metrics: prometheusMetrics(),
+    settings,
+  };
+  const passwords = scryptPasswords();
+  const simulated =
+    settings.elevenlabsApiKey === null
+      ? await startSimulatedElevenLabs({
+          dataDir: join(dataDir, 'simulated-elevenlabs'),
+          apiKey: 'simulated',
+          webhookSecret: settings.elevenlabsWebhookSecrets[0] ?? '',
+          ingestKey: settings.ingestKey,
+          pace: 1 / settings.simulatedPace,
+          retries: true,
+          runtime,
+          log,
+        })
+      : null;
+  await firstStart(parts, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
+
+  const functions = functionsApp(parts, { passwords, version, asyncApi: () => asyncApiDocument({ version }) });
+  const relay = createRelay({
+    callLog: parts.callLog,
+    bus: parts.bus,
+    directory: parts.directory,
+    identity: parts.identity,
+    runtime,
+    log,
+    metrics: parts.metrics,
+    options: {
+      allowedOrigins: settings.allowedOrigins,
+      allowQueryToken: settings.allowQueryToken,
+      maxConnectionsPerUser: settings.maxConnectionsPerUser,
+      maxConnections: LOCAL_CONNECTIONS_MAX_COUNT,
+      version,
+      metricsOpen: true,
+      moveAfterMs: null,
+    },
+  });
+  const page = startPage({ webhookSecrets: settings.elevenlabsWebhookSecrets });
+  const server = createServer((request, response) => {
+    if (page(request, response)) return;
+    relay.handleRequest(request, response).then(
+      (answered) => answered || functions.guarded(request, response),
+      (error: unknown) => {
+        log.error('request failed', {}, error);
+        response.destroy();
+      },
+    );
+  });
+  server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
+  const port = await listen(server, settings.port, settings.host);
+  await relay.start();
+  const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
+  simulated?.setWebhookBaseUrl(url);
+  const jobs = repeat(runtime, JOBS_MS, async () => void (await runJobs(parts)));
+  log.info('Application startup complete', { port, version });
+
+  return {
+    url,
+    port,
+    simulated,
+    parts,
+    close: async () => {
+      await jobs.stop();
+      await simulated?.close();
+      await relay.drain();
+      await relay.close();
+      await closed(server);
+      await Promise.all([parts.callLog.close(), parts.directory.close(), parts.rawStore.close(), parts.bus.close()]);
+    },
+  };
+};
+
+const listen = (server: Server, port: number, host: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+
+const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+
+/** Runs again `ms` after each run ended, never beside itself. */
+const repeat = (runtime: Runtime, ms: number, run: () => Promise<void>): { stop(): Promise<void> } => {
+  let stopped = false;
+  let running: Promise<void> = Promise.resolve();
+  const next = (): void => {
+    timer = runtime.after(ms, () => {
+      running = run().then(() => {
+        if (!stopped) next();
+      });
+    });
+  };
+  let timer = runtime.after(0, () => undefined);
+  next();
+  return {
+    stop: async () => {
+      stopped = true;
+      timer.cancel();
+      await running;
+    },
+  };
+};

@@ -3,7 +3,7 @@
  * The OpenAPI document is made of these schemas (`functions/api`).
  */
 import { z } from 'zod';
-import { CallStatus, PostCallFields, Timestamp } from './frames.ts';
+import { CallStatus, EventFrame, HistoryLost, PostCallFields, Timestamp } from './frames.ts';
 import {
   DIAL_DRIVERS_MAX_COUNT,
   DIAL_VARIABLES_MAX_COUNT,
@@ -24,7 +24,7 @@ const queryNumber = (least: number, most: number, otherwise: number) => z.coerce
 const Limit = queryNumber(1, PAGE_MAX_ROWS, PAGE_DEFAULT_ROWS);
 
 export const Problem = z.object({
-  type: z.string().describe('a URN that ends in the code'),
+  type: z.string().describe('where the code is explained'),
   title: z.string(),
   status: z.int(),
   detail: z.string(),
@@ -97,7 +97,7 @@ export const EventsAnswer = z.object({
   last_seq: z.int().describe('more follows while the last seq is below it'),
   recovered: z.boolean().describe('false: the position was not of this log, the events start over from 1'),
   reason: z.enum(['epoch_changed', 'ahead_of_log']).optional(),
-  events: z.array(z.looseObject({ type: z.string(), seq: z.int().optional() })).describe('exactly as on the WebSocket'),
+  events: z.array(z.union([EventFrame, HistoryLost])).describe('exactly as on the WebSocket'),
 });
 export const EventTextParam = CallParam.extend({ seq: z.coerce.number().int().min(1) });
 export const EventText = z.object({ call_sid: z.string(), seq: z.int(), text: z.string() });

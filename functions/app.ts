@@ -7,7 +7,7 @@ import type { Parts } from './parts.ts';
 import { apiServices } from './services.ts';
 import { allSecrets } from './webhooks/origin.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
-import { webhookStats } from './webhooks/stats.ts';
+import { webhookRecorder } from './webhooks/stats.ts';
 import type { Passwords } from '../ports/password.ts';
 
 export interface FunctionsOptions {
@@ -30,7 +30,7 @@ export interface FunctionsApp {
 
 /** Nothing runs before a listener is called. */
 export const functionsApp = (parts: Parts, options: FunctionsOptions): FunctionsApp => {
-  const stats = webhookStats();
+  const stats = webhookRecorder();
   const hooks = webhookRoutes(parts, stats);
   const rest = createApi({ ...parts, ...apiServices(parts, stats), ...options });
   const webhooks = listener((request, environment) => hooks.fetch(request, environment));

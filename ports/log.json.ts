@@ -30,12 +30,12 @@ const wrap = (logger: pino.Logger): Log => ({
   debug: (message, fields) => logger.debug(fields ?? {}, message),
   info: (message, fields) => logger.info(fields ?? {}, message),
   warn: (message, fields) => logger.warn(fields ?? {}, message),
-  error: (message, fields, error) => logger.error({ ...fields, ...described(error) }, message),
+  error: (message, fields, error) => logger.error({ ...fields, ...describedError(error) }, message),
   with: (fields) => wrap(logger.child(fields)),
 });
 
 /** An error without its message: a message may quote what somebody sent, and so may hold a token or somebody's words. */
-const described = (error: unknown): LogFields => {
+export const describedError = (error: unknown): LogFields => {
   if (error === undefined) return {};
   if (!(error instanceof Error)) return { error: typeof error };
   const code = error instanceof EarshotError ? error.code : (error as { code?: unknown }).code;

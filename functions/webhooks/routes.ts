@@ -5,7 +5,7 @@ import type { GuardedRequest } from '../guard.ts';
 import type { Parts } from '../parts.ts';
 import { codeOf, problemOf } from '../problem.ts';
 import { receive, type WebhookRoute } from './receive.ts';
-import type { WebhookStats } from './stats.ts';
+import type { WebhookRecorder } from './stats.ts';
 
 /** Paths as they are configured at ElevenLabs and in our own tools. */
 export const WEBHOOK_PATHS: Readonly<Record<WebhookRoute, string>> = {
@@ -19,7 +19,7 @@ interface Environment {
 }
 
 /** Routes that are to stand behind the guard: they read the body that it has kept. */
-export const webhookRoutes = (parts: Parts, stats: WebhookStats): Hono<Environment> => {
+export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Environment> => {
   const app = new Hono<Environment>();
   for (const [route, path] of Object.entries(WEBHOOK_PATHS) as [WebhookRoute, string][]) {
     app.post(path, async (context) => {

@@ -1,5 +1,7 @@
 /** What this process answered to deliveries, by the minute, for `GET /stats`; figures across processes come from the metrics. */
 
+import type { WebhookStats } from '../../core/protocol/rest.ts';
+
 /** One minute of one tenant (null: nobody's - forged, or not to be read). */
 interface Minute {
   readonly at: number;
@@ -9,17 +11,11 @@ interface Minute {
   readonly durations: number[];
 }
 
-export interface WebhookFigures {
-  readonly received: number;
-  readonly succeeded: number;
-  readonly by_code: Readonly<Record<string, number>>;
-  readonly p50_ms: number | null;
-  readonly p99_ms: number | null;
-}
-
-export interface WebhookStats {
+/** Kept in memory, for a week. */
+export interface WebhookRecorder {
   note(tenant: string | null, code: number, durationMs: number, now: number): void;
-  figures(tenant: string, since: number): WebhookFigures;
+  /** Of the tenant, and of deliveries that were nobody's, since a time in milliseconds. */
+  figures(tenant: string, since: number): WebhookStats;
 }
 
 const MINUTE_MS = 60_000;
@@ -27,7 +23,8 @@ const MINUTE_MS = 60_000;
 const MINUTES_MAX_COUNT = 7 * 24 * 60;
 const SAMPLES_PER_MINUTE = 200;
 
-export const webhookStats = (): WebhookStats => {
+/** A new, empty recorder. */
+export const webhookRecorder = (): WebhookRecorder => {
   const minutes = new Map<string, Minute>();
   return {
     note: (tenant, code, durationMs, now) => {

@@ -1,0 +1,76 @@
+/** `npm start`: everything on this machine, and where to look. */
+import { existsSync, readFileSync } from 'node:fs';
+import { readSettings, SettingsError, type Settings } from '../core/settings.ts';
+import { EarshotError } from '../core/protocol/codes.ts';
+import { jsonLog, type LogLevel } from '../ports/log.json.ts';
+import { sentryLog } from '../ports/log.sentry.ts';
+import { systemRuntime } from '../ports/runtime.system.ts';
+import { LOCAL_LOGIN } from './first-start.ts';
+import { startProduct, type Product } from './product.ts';
+
+const print = (text: string): void => void process.stdout.write(text);
+
+const banner = (product: Product, settings: Settings): string => `
+  Earshot is running.
+
+  Look here      ${product.url}/
+  Log in         ${LOCAL_LOGIN.username}  /  ${LOCAL_LOGIN.password}
+  API docs       ${product.url}/docs
+  ElevenLabs     ${product.simulated === null ? `the real one, ${settings.elevenlabsBaseUrl}` : `simulated, ${product.simulated.url}/simulator`}
+  Data           ${settings.dataDir}
+
+  Start a call with this line (it signs in first):
+
+  ${curlLine(product.url)}
+
+`;
+
+/** True as pasted into a POSIX shell, with nothing but curl and sed. */
+export const curlLine = (url: string): string =>
+  [
+    `TOKEN=$(curl -s ${url}/auth/login -H 'content-type: application/json' -d '{"username":"${LOCAL_LOGIN.username}","password":"${LOCAL_LOGIN.password}"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
+    `curl -s ${url}/driver_data/call-elevenlabs -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"driver_ids":["test_driver_123"],"violation_types":["speeding"]}'`,
+  ].join(' && ');
+
+/** A person at a terminal sees what went wrong; a machine that reads the output gets every entry. */
+const levelFor = (settings: Settings): LogLevel => (process.stderr.isTTY && (process.env['LOG_LEVEL'] ?? '') === '' ? 'warn' : settings.logLevel);
+
+const fail = (message: string): never => {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+};
+
+const reasonOf = (error: unknown, settings: Settings): string => {
+  if (error instanceof Error && (error as { code?: unknown }).code === 'EADDRINUSE') return `Port ${settings.port} is taken. Free it, or choose another: PORT=8081 npm start`;
+  if (error instanceof EarshotError) return `${error.code}: ${error.message} Is another Earshot using ${settings.dataDir}?`;
+  return error instanceof Error ? error.message : String(error);
+};
+
+const main = async (): Promise<void> => {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  let settings: Settings;
+  try {
+    settings = readSettings(process.env, 'local');
+  } catch (error) {
+    if (error instanceof SettingsError) return fail(error.message);
+    throw error;
+  }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  const runtime = systemRuntime();
+  const lines = jsonLog(levelFor(settings), (line) => void process.stderr.write(line));
+  const log = settings.sentryDsn === null ? lines : sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
+  const product = await startProduct({ settings, runtime, log, version }).catch((error: unknown) => fail(reasonOf(error, settings)));
+  print(banner(product, settings));
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // Asked twice: somebody does not want to wait.
+      if (stopping) process.exit(1);
+      stopping = true;
+      print('\n  Stopping ...\n');
+      void product.close().then(() => process.exit(0));
+    });
+  }
+};
+
+await main();

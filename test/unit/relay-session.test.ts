@@ -1,0 +1,367 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { newCallState, type CallState } from '../../core/domain/call/state.ts';
+import { createBucket } from '../../core/domain/relay/bucket.ts';
+import { judgePosition } from '../../core/domain/relay/position.ts';
+import { Session, type Effect, type Found, type SessionUser, type Times } from '../../core/domain/relay/session.ts';
+import { MESSAGE_BUCKET_SIZE, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../core/protocol/limits.ts';
+
+const START = 1_700_000_000_000;
+const ann: SessionUser = { user: 'ann', tenant: 't1', roles: ['dispatcher'], expires_at: START / 1000 + 3_600, local: true, sid: 's', issued_at: START / 1000 };
+const call = (call_sid: string, more: Partial<CallState> = {}): CallState => ({
+  ...newCallState({ call_sid, workspace: 'w', tenant: 't1', driver: null, to_number: null, agent_id: null, direction: null, triggers_count: 0, requested_by: null }, `1.${call_sid}`, START, ''),
+  ...more,
+});
+const found = (state: CallState): Found => ({ call: state, known: state.last_seq });
+
+/** A session and everything it did, with a clock that a test moves. */
+class Rig {
+  at: Times = { now: START, mono: 0 };
+  readonly session = new Session('ws_1', this.at);
+  readonly effects: Effect[] = [];
+  do(effects: readonly Effect[]): void {
+    this.effects.push(...effects);
+  }
+  say(message: unknown): void {
+    const text = typeof message === 'string' ? message : JSON.stringify(message);
+    this.do(this.session.text(text, Buffer.byteLength(text), this.at));
+  }
+  later(ms: number): void {
+    this.at = { now: this.at.now + ms, mono: this.at.mono + ms };
+    this.do(this.session.tick(this.at));
+  }
+  open(user = ann): void {
+    this.do(this.session.start({ kind: 'token', token: 'x' }));
+    this.do(this.session.verified(user, this.at));
+    this.do(this.session.rights('held', this.at));
+    this.do(this.session.admitted(this.at));
+    this.effects.length = 0;
+  }
+  found(...results: Found[]): void {
+    this.do(this.session.found(results, this.at));
+  }
+  /** What was sent, without what an error says in words. */
+  get sent(): unknown[] {
+    return this.effects.flatMap((effect) => (effect.do === 'send' ? [effect.frame] : []));
+  }
+  get did(): string[] {
+    return this.effects.map((effect) => (effect.do === 'send' ? sentWord(effect.frame) : effect.do === 'close' ? `close ${effect.name}` : effect.do));
+  }
+}
+const sentWord = (frame: { readonly type: string; readonly code?: unknown; readonly data?: unknown }): string => {
+  if (frame.type === 'error') return `error ${String(frame.code)}`;
+  return frame.type === 'system_message' ? (frame.data as { event: string }).event : frame.type;
+};
+
+describe('a session', () => {
+  let rig: Rig;
+  beforeEach(() => {
+    rig = new Rig();
+  });
+
+  it('is greeted when token, rights and room are there, in this order', () => {
+    rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+    rig.do(rig.session.verified(ann, rig.at));
+    rig.do(rig.session.rights('held', rig.at));
+    rig.do(rig.session.admitted(rig.at));
+    expect(rig.did).toEqual(['verify', 'check_rights', 'admit', 'connection_established']);
+  });
+
+  const refusals: [string, (rig: Rig) => void, string[]][] = [
+    ['a token that does not verify', (r) => r.do(r.session.refused('token_invalid', r.at)), ['error token_invalid', 'unwatch', 'close token_invalid']],
+    ['a token that has ended', (r) => r.do(r.session.refused('token_expired', r.at)), ['error token_expired', 'unwatch', 'close token_expired']],
+    ['a ticket that was used', (r) => r.do(r.session.refused('ticket_invalid', r.at)), ['error ticket_invalid', 'unwatch', 'close token_invalid']],
+    ['keys that cannot be had', (r) => r.do(r.session.refused('store_unavailable', r.at)), ['error store_unavailable', 'unwatch', 'close server_fault']],
+    ['a role that may not watch', (r) => r.do(r.session.verified({ ...ann, tenant: null, roles: ['operator'] }, r.at)), ['error forbidden', 'unwatch', 'close access_revoked']],
+  ];
+  it.each(refusals)('closes with one error and its code on %s', (_what, happens, did) => {
+    rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+    rig.effects.length = 0;
+    happens(rig);
+    expect(rig.did).toEqual(did);
+  });
+
+  it.each([
+    ['revoked' as const, 'error access_revoked', 'close access_revoked'],
+    ['unknown' as const, 'error store_unavailable', 'close server_fault'],
+  ])('does not open while rights are %s', (verdict, error, close) => {
+    rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+    rig.do(rig.session.verified(ann, rig.at));
+    rig.effects.length = 0;
+    rig.do(rig.session.rights(verdict, rig.at));
+    expect(rig.did).toEqual([error, 'unwatch', close]);
+  });
+
+  it('takes the token as its first message', () => {
+    rig.do(rig.session.start({ kind: 'none' }));
+    rig.say({ auth: 'abc' });
+    expect(rig.effects).toEqual([{ do: 'verify', offer: { kind: 'token', token: 'abc' } }]);
+  });
+
+  const firsts: [string, unknown, string][] = [
+    ['something else', { subscribe: 'EL_1' }, 'error token_missing'],
+    ['no JSON', 'hello', 'error token_missing'],
+    ['more than a token is long', { auth: 'x'.repeat(WS_PRE_AUTH_FRAME_MAX_BYTES) }, 'error payload_too_large'],
+  ];
+  it.each(firsts)('closes when the first message is %s', (_what, message, error) => {
+    rig.do(rig.session.start({ kind: 'none' }));
+    rig.say(message);
+    expect(rig.did[0]).toBe(error);
+    expect(rig.session.phase).toBe('closed');
+  });
+
+  it('waits five seconds for a token, not longer', () => {
+    rig.do(rig.session.start({ kind: 'none' }));
+    rig.later(4_999);
+    expect(rig.did).toEqual([]);
+    rig.later(1);
+    expect(rig.did).toEqual(['error token_missing', 'unwatch', 'close token_missing']);
+  });
+
+  it('lets frames wait while the token is being checked, up to a bound', () => {
+    rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+    rig.say({ subscribe: 'EL_1' });
+    rig.say({ ping: 1 });
+    rig.do(rig.session.verified(ann, rig.at));
+    rig.do(rig.session.rights('held', rig.at));
+    rig.do(rig.session.admitted(rig.at));
+    rig.found(found(call('EL_1')));
+    expect(rig.did.slice(3)).toEqual(['connection_established', 'look_up', 'subscription_confirmed', 'attach', 'pong']);
+
+    const flooded = new Rig();
+    flooded.do(flooded.session.start({ kind: 'token', token: 'x' }));
+    flooded.say({ ping: 'x'.repeat(WS_WAITING_MAX_BYTES) });
+    expect(flooded.did.slice(1)).toEqual(['error payload_too_large', 'unwatch', 'close protocol_violation']);
+  });
+
+  it('works messages off in the order they came, though some need an answer from outside', () => {
+    rig.open();
+    rig.say({ subscribe: 'EL_1', id: 1 });
+    rig.say({ unsubscribe: 'EL_1', id: 2 });
+    rig.say({ ping: null, id: 3 });
+    expect(rig.did).toEqual(['look_up']);
+    rig.found(found(call('EL_1', { conversation_id: 'conv_1' })));
+    expect(rig.did).toEqual(['look_up', 'subscription_confirmed', 'attach', 'detach', 'unsubscribe_confirmed', 'pong']);
+    expect(rig.sent[1]).toEqual({ type: 'unsubscribe_confirmed', call_sid: 'EL_1', conversation_id: 'conv_1', id: 2 });
+    expect(rig.sent[2]).toEqual({ type: 'pong', ping: null, id: 3 });
+  });
+
+  it('answers each entry of an array by itself', () => {
+    rig.open();
+    rig.say({ subscribe: ['EL_1', { id: 'EL_2', since: { epoch: '1.EL_2', seq: 4 } }, 'EL_3', 'EL_4'], id: 'q' });
+    rig.found(found(call('EL_1')), found(call('EL_2', { last_seq: 9 })), 'absent', 'unavailable');
+    expect(rig.sent).toMatchObject([
+      { type: 'subscription_confirmed', call_sid: 'EL_1', recovered: true, ref: 'EL_1', id: 'q' },
+      { type: 'subscription_confirmed', call_sid: 'EL_2', recovered: true, last_seq: 9, ref: 'EL_2', id: 'q' },
+      { type: 'error', code: 'call_not_found', ref: 'EL_3', id: 'q' },
+      { type: 'error', code: 'store_unavailable', ref: 'EL_4', id: 'q' },
+    ]);
+    expect(rig.session.subscriptions.get('EL_2')?.cursor).toBe(4);
+  });
+
+  it('answers for somebody else\'s call as for an absent one', () => {
+    rig.open();
+    rig.say({ subscribe: ['theirs', 'absent'] });
+    rig.found(found(call('theirs', { tenant: 't2' })), 'absent');
+    const [theirs, absent] = rig.sent as Record<string, unknown>[];
+    expect({ ...theirs, ref: null }).toEqual({ ...absent, ref: null });
+  });
+
+  it('has one subscription to a call, whatever name it was asked by', () => {
+    rig.open();
+    const state = call('EL_1', { conversation_id: 'conv_1', last_seq: 3 });
+    rig.say({ subscribe: 'EL_1' });
+    rig.found(found(state));
+    const before = rig.session.subscriptions.get('EL_1');
+    rig.say({ subscribe: 'conv_1', since: { epoch: '1.EL_1', seq: 2 } });
+    rig.found(found(state));
+    expect(rig.did).toEqual(['look_up', 'subscription_confirmed', 'attach', 'look_up', 'detach', 'subscription_confirmed', 'attach']);
+    expect(rig.effects[4]).toEqual({ do: 'detach', subscription: before });
+    expect([...rig.session.subscriptions.values()].map(({ callSid, cursor }) => [callSid, cursor])).toEqual([['EL_1', 2]]);
+  });
+
+  it('leaves a merged call for its owner when it is asked for again', () => {
+    rig.open();
+    rig.say({ subscribe: 'EL_dialled' });
+    rig.found(found(call('EL_dialled')));
+    rig.say({ subscribe: 'EL_dialled', since: { epoch: '1.EL_dialled', seq: 3 } });
+    rig.found(found(call('EL_owner', { last_seq: 7 })));
+    expect(rig.sent[1]).toMatchObject({ call_sid: 'EL_owner', epoch: '1.EL_owner', recovered: false, reason: 'epoch_changed', ref: 'EL_dialled' });
+    expect([...rig.session.subscriptions.keys()]).toEqual(['EL_owner']);
+    rig.say({ unsubscribe: 'EL_dialled' });
+    expect(rig.sent[2]).toMatchObject({ type: 'unsubscribe_confirmed', call_sid: 'EL_owner' });
+  });
+
+  it('has at most a hundred subscriptions, and still takes a known one again', () => {
+    rig.open();
+    const ids = Array.from({ length: 100 }, (_, place) => `EL_${place}`);
+    rig.say({ subscribe: ids });
+    rig.found(...ids.map((id) => found(call(id))));
+    rig.say({ subscribe: ['EL_100', 'EL_5'] });
+    rig.found(found(call('EL_100')), found(call('EL_5')));
+    expect(rig.sent.slice(100)).toMatchObject([{ type: 'error', code: 'too_many_subscriptions', ref: 'EL_100' }, { type: 'subscription_confirmed', call_sid: 'EL_5' }]);
+  });
+
+  it('answers what it does not understand with an error, and goes on', () => {
+    rig.open();
+    for (const message of ['{', '[]', { subscribe: [] }, { nonsense: 1, id: 5 }, { subscribe: 'a', extra: 1 }, { subscribe: 7 }]) rig.say(message);
+    rig.say({ unsubscribe: 'EL_1', id: 6 });
+    expect(rig.sent.map((frame) => [(frame as { code: string }).code, (frame as { ref: unknown }).ref])).toEqual([
+      ['invalid_message', null],
+      ['invalid_message', null],
+      ['invalid_message', null],
+      ['invalid_message', 5],
+      ['invalid_message', null],
+      ['invalid_message', null],
+      ['not_subscribed', 'EL_1'],
+    ]);
+    expect(rig.session.phase).toBe('open');
+  });
+
+  it('takes a hundred resubscriptions at once, and cuts a flood', () => {
+    rig.open();
+    for (let n = 0; n < 100; n++) {
+      rig.say({ subscribe: `EL_${n}` });
+      rig.found(found(call(`EL_${n}`)));
+    }
+    expect(rig.session.phase).toBe('open');
+    for (let n = 100; n < MESSAGE_BUCKET_SIZE; n++) rig.say({ ping: n });
+    expect(rig.session.phase).toBe('open');
+    rig.say({ ping: 'one more' });
+    expect(rig.did.slice(-2)).toEqual(['unwatch', 'close rate_limited']);
+  });
+
+  it('cuts a flood of protocol pings as one of messages', () => {
+    rig.open();
+    for (let n = 0; n < MESSAGE_BUCKET_SIZE; n++) rig.do(rig.session.pinged(rig.at));
+    expect(rig.did).toEqual([]);
+    rig.do(rig.session.pinged(rig.at));
+    expect(rig.did).toContain('close rate_limited');
+  });
+
+  it('closes on a binary frame', () => {
+    rig.open();
+    rig.do(rig.session.binary());
+    expect(rig.did).toEqual(['error invalid_message', 'unwatch', 'close protocol_violation']);
+  });
+
+  it('lets messages wait while the client takes nothing', () => {
+    rig.open();
+    rig.do(rig.session.hold(true, rig.at));
+    rig.say({ ping: 1 });
+    expect([rig.did, rig.session.backlogged]).toEqual([[], true]);
+    rig.do(rig.session.hold(false, rig.at));
+    expect([rig.did, rig.session.backlogged]).toEqual([['pong'], false]);
+  });
+
+  describe('and its token', () => {
+    it('is warned once a minute before the end, and ends with it', () => {
+      rig.open({ ...ann, local: false });
+      rig.later(3_539_000);
+      expect(rig.did).toEqual([]);
+      rig.later(1_000);
+      rig.later(1_000);
+      expect(rig.did).toEqual(['token_expiring']);
+      rig.later(59_000);
+      expect(rig.did).toEqual(['token_expiring', 'error token_expired', 'unwatch', 'close token_expired']);
+    });
+
+    it('goes on with a fresh one of the same subject', () => {
+      rig.open({ ...ann, local: false });
+      rig.later(3_550_000);
+      rig.say({ auth: 'fresh', id: 1 });
+      rig.do(rig.session.verified({ ...ann, local: false, expires_at: ann.expires_at + 3_600 }, rig.at));
+      expect(rig.sent[1]).toEqual({ type: 'system_message', data: { event: 'token_accepted', expires_at: new Date(START + 7_200_000).toISOString(), id: 1 } });
+      rig.later(60_000);
+      expect(rig.session.phase).toBe('open');
+    });
+
+    it.each([
+      ['another user', { ...ann, user: 'bob' }],
+      ['another tenant', { ...ann, tenant: 't2' }],
+    ])('keeps the old one where the fresh one is of %s', (_who, other) => {
+      rig.open();
+      rig.say({ auth: 'fresh', id: 1 });
+      rig.do(rig.session.verified(other, rig.at));
+      expect(rig.sent).toMatchObject([{ type: 'error', code: 'different_subject', ref: 1 }]);
+      expect(rig.session.user).toBe(ann);
+    });
+
+    it('keeps the old one where the fresh one does not verify', () => {
+      rig.open();
+      rig.say({ auth: 'fresh', id: 1 });
+      rig.say({ ping: 2 });
+      rig.do(rig.session.refused('token_invalid', rig.at));
+      expect(rig.did).toEqual(['verify', 'error token_invalid', 'pong']);
+    });
+  });
+
+  describe('and its rights', () => {
+    it('are asked about every thirty seconds', () => {
+      rig.open();
+      for (let second = 0; second < 61; second++) rig.later(1_000);
+      expect(rig.did.filter((what) => what === 'check_rights')).toHaveLength(2);
+    });
+
+    it('cut it when they were taken away', () => {
+      rig.open();
+      rig.do(rig.session.rights('revoked', rig.at));
+      expect(rig.did).toEqual(['error access_revoked', 'unwatch', 'close access_revoked']);
+    });
+
+    it('pause it when they cannot be confirmed for a minute, and let it go on when they can', () => {
+      rig.open();
+      rig.later(59_000);
+      rig.do(rig.session.rights('unknown', rig.at));
+      expect(rig.session.paused).toBe(false);
+      rig.later(1_000);
+      expect([rig.session.paused, rig.did]).toEqual([true, ['check_rights', 'degraded']]);
+      rig.say({ subscribe: 'EL_1' });
+      expect(rig.did).toHaveLength(2);
+      rig.do(rig.session.rights('held', rig.at));
+      expect(rig.did.slice(2)).toEqual(['restored', 'resume', 'look_up']);
+    });
+
+    it('of an outside provider\'s user are good until the token ends', () => {
+      rig.open({ ...ann, local: false });
+      rig.later(300_000);
+      expect([rig.did, rig.session.paused]).toEqual([[], false]);
+    });
+  });
+
+  it('lets go of everything when it ends', () => {
+    rig.open();
+    rig.say({ subscribe: 'EL_1' });
+    rig.found(found(call('EL_1')));
+    rig.effects.length = 0;
+    rig.do(rig.session.closed());
+    expect(rig.did).toEqual(['detach', 'unwatch']);
+    rig.say({ ping: 1 });
+    rig.later(100_000);
+    expect(rig.did).toHaveLength(2);
+  });
+});
+
+describe('a position', () => {
+  const since = (seq: number, epoch = '1.a'): { epoch: string; seq: number } => ({ epoch, seq });
+  it.each([
+    ['none given', undefined, { recovered: true, cursor: 0 }],
+    ['the start', since(0), { recovered: true, cursor: 0 }],
+    ['the middle', since(5), { recovered: true, cursor: 5 }],
+    ['the head', since(10), { recovered: true, cursor: 10 }],
+    ['past the head', since(11), { recovered: false, cursor: 0, reason: 'ahead_of_log' }],
+    ['another epoch', since(5, '2.b'), { recovered: false, cursor: 0, reason: 'epoch_changed' }],
+    ['negative', since(-1), { recovered: false, cursor: 0, reason: 'invalid_position' }],
+    ['a fraction', since(1.5), { recovered: false, cursor: 0, reason: 'invalid_position' }],
+    ['not a number', since(NaN), { recovered: false, cursor: 0, reason: 'invalid_position' }],
+    ['past all whole numbers', since(2 ** 53), { recovered: false, cursor: 0, reason: 'invalid_position' }],
+  ])('that is %s', (_what, given, judged) => {
+    expect(judgePosition(given, '1.a', 10)).toEqual(judged);
+  });
+});
+
+describe('a bucket', () => {
+  it('gives its size at once and then its rate', () => {
+    const bucket = createBucket(10, 2, 0);
+    expect([bucket.take(10, 0), bucket.take(1, 0), bucket.take(1, 499), bucket.take(1, 500), bucket.take(11, 1_000_000), bucket.take(10, 1_000_000)]).toEqual([true, false, false, true, false, true]);
+  });
+});

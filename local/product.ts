@@ -97,7 +97,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
       moveAfterMs: null,
     },
   });
-  const page = startPage({ webhookSecrets: settings.elevenlabsWebhookSecrets });
+  const page = startPage();
   const server = createServer((request, response) => {
     if (page(request, response)) return;
     relay.handleRequest(request, response).then(

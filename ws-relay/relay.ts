@@ -43,6 +43,7 @@ export const createRelay = (parts: RelayParts): Relay => {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    autoPong: false,
     maxPayload: WS_PAYLOAD_MAX_BYTES,
     maxFragments: WS_FRAGMENTS_MAX_COUNT,
     maxBufferedChunks: WS_BUFFERED_CHUNKS_MAX_COUNT,

@@ -63,7 +63,11 @@ export const wireSocket = (ws: WebSocket, socket: Duplex, connected: Connected):
     if (isBinary) connected.binary();
     else connected.text(data.toString('utf8'), data.length);
   });
-  ws.on('ping', () => connected.pinged());
+  ws.on('ping', (data: Buffer) => {
+    connected.pinged();
+    // Answered by us, not by `ws`: a flood of pings is then closed with its code like one of messages, not just cut.
+    if (ws.readyState === WebSocket.OPEN) ws.pong(data);
+  });
   ws.on('pong', () => connected.ponged());
   // ws closes with the code that the fault asks for (1002, 1007, 1009); `close` follows.
   ws.on('error', () => undefined);

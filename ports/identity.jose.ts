@@ -3,10 +3,10 @@
  * The keys are ours or the provider's own published set: what a token says of its key (`jku`, `x5u`, `jwk`) is never followed.
  */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
-import { z } from 'zod';
 import { ROLES, type Role } from '../core/domain/rights.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { TOKEN_LIFE_SECONDS, TOKEN_MAX_BYTES } from '../core/protocol/limits.ts';
+import { TokenClaims } from '../core/protocol/token.ts';
 import type { IssuerSetting } from '../core/settings.ts';
 import type { Identity, Principal } from './identity.ts';
 import { ALGORITHM, EARSHOT, TOKEN_TYPE } from './jose-issuer.ts';
@@ -22,18 +22,6 @@ const OUTSIDE_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS25
 const CLOCK_TOLERANCE_SECONDS = 30;
 /** Verified tokens remembered: more than the users of one process. */
 const REMEMBERED_MAX_COUNT = 10_000;
-
-const OwnClaims = z.object({
-  sub: z.string().min(1),
-  tenant: z.string().min(1).nullable(),
-  roles: z.array(z.enum(ROLES)).min(1),
-  sid: z.string().min(1),
-  jti: z.string().min(1),
-  username: z.string(),
-  auth_time: z.int(),
-  iat: z.int(),
-  exp: z.int(),
-});
 
 export interface IdentityOptions {
   /** Our own public keys; asked again every JWKS_REFRESH_MS. */
@@ -133,7 +121,7 @@ const ourselves = (keys: KeySet): Trusted => ({
   issuer: EARSHOT,
   typ: TOKEN_TYPE,
   principal: (payload) => {
-    const claims = OwnClaims.safeParse(payload);
+    const claims = TokenClaims.safeParse(payload);
     if (!claims.success || claims.data.exp - claims.data.iat > TOKEN_LIFE_SECONDS) throw new EarshotError('token_invalid');
     const { sub, tenant, roles, sid, username, auth_time, iat, exp } = claims.data;
     return { user: sub, username, tenant, roles, sid, signed_in_at: auth_time, issued_at: iat, expires_at: exp, local: true };

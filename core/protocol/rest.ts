@@ -16,11 +16,18 @@ import {
   STATS_MAX_HOURS,
 } from './limits.ts';
 
-const NO_CONTROLS = /^\P{Cc}*$/u;
+const NO_CONTROLS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const Id = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
 const Name = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
-/** A number as it stands in a query. */
-const queryNumber = (least: number, most: number, otherwise: number) => z.coerce.number().int().min(least).max(most).default(otherwise);
+/** A whole number as it stands in a query or path: digits and nothing else. The documents show it as the number that it means. */
+const digits = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/)
+    .transform(Number)
+    .pipe(z.int().min(least).max(most))
+    .meta({ type: 'integer', minimum: least, maximum: most });
+const queryNumber = (least: number, most: number, otherwise: number) => digits(least, most).default(otherwise).meta({ type: 'integer', minimum: least, maximum: most, default: otherwise });
 const Limit = queryNumber(1, PAGE_MAX_ROWS, PAGE_DEFAULT_ROWS);
 
 export const Problem = z.object({
@@ -99,7 +106,7 @@ export const EventsAnswer = z.object({
   reason: z.enum(['epoch_changed', 'ahead_of_log']).optional(),
   events: z.array(z.union([EventFrame, HistoryLost])).describe('exactly as on the WebSocket'),
 });
-export const EventTextParam = CallParam.extend({ seq: z.coerce.number().int().min(1) });
+export const EventTextParam = CallParam.extend({ seq: digits(1, Number.MAX_SAFE_INTEGER) });
 export const EventText = z.object({ call_sid: z.string(), seq: z.int(), text: z.string() });
 export const CommandAnswer = z.object({ command_id: z.string() });
 export const ConversationParam = z.object({ id: Id.describe('conversation_id') });

@@ -49,10 +49,10 @@ const resolve = (schema) => (schema && schema.$ref ? api.components.schemas[name
 /** A schema as an example-like outline: what stands where, in which form. */
 const outline = (schema, depth = 0) => {
   if (!schema) return 'anything';
-  if (schema.$ref && depth > 1) return named(schema.$ref);
+  if (schema.$ref && depth > 2) return named(schema.$ref);
   const whole = resolve(schema);
   if (depth > 5) return whole.type ?? 'anything';
-  if (whole.enum) return whole.enum.join(' | ');
+  if (whole.enum) return whole.enum.map(String).join(' | ');
   if (whole.const !== undefined) return String(whole.const);
   const choices = whole.oneOf ?? whole.anyOf;
   if (choices) {
@@ -72,10 +72,9 @@ const block = (schema) => element('pre', {}, JSON.stringify(outline(schema), nul
 const table = (head, rows) =>
   element('table', {}, element('thead', {}, element('tr', {}, ...head.map((cell) => element('th', {}, cell)))), element('tbody', {}, ...rows));
 
-const parameters = (list) =>
-  list.length === 0
-    ? null
-    : table(['name', 'in', 'form'], list.map((one) => element('tr', {}, element('td', {}, element('code', {}, one.name), one.required ? ' *' : ''), element('td', {}, one.in), element('td', {}, String(outline({ description: one.description, ...resolve(one.schema) })))));
+const parameterRow = (one) =>
+  element('tr', {}, element('td', {}, element('code', {}, one.name), one.required ? ' *' : ''), element('td', {}, one.in), element('td', {}, String(outline({ description: one.description, ...resolve(one.schema) }))));
+const parameters = (list) => (list.length === 0 ? null : table(['name', 'in', 'form'], list.map(parameterRow)));
 
 const contents = (title, content) =>
   Object.entries(content ?? {}).map(([type, { schema }]) => element('div', {}, element('p', {}, title + ' ', element('code', {}, type)), schema ? block(schema) : null));
@@ -100,11 +99,12 @@ for (const { name } of api.tags) {
   main.append(element('h2', { id: name }, name), ...routes.filter((one) => one.tag === name).map((one) => route(one.path, one.method, one.operation)));
   contentsBar.append(element('a', { href: '#' + name }, name));
 }
-const codes = Object.entries(api['x-error-codes']);
+const codeRow = ([code, row]) =>
+  element('tr', { id: code }, element('td', {}, element('code', {}, code)), element('td', {}, String(row.status)), element('td', {}, row.retryable ? 'yes' : ''), element('td', {}, row.message));
 main.append(
   element('h2', { id: 'errors' }, 'errors'),
   element('p', {}, 'Every failure is a problem document with one of these codes.'),
-  table(['code', 'status', 'try again', 'meaning'], codes.map(([code, row]) => element('tr', { id: code }, element('td', {}, element('code', {}, code)), element('td', {}, String(row.status)), element('td', {}, row.retryable ? 'yes' : ''), element('td', {}, row.message)))),
+  table(['code', 'status', 'try again', 'meaning'], Object.entries(api['x-error-codes']).map(codeRow)),
 );
 contentsBar.append(element('a', { href: '#errors' }, 'errors'));
 document.getElementById('about').textContent = api.info.description + ' Version ' + api.info.version + '.';

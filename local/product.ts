@@ -113,7 +113,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
   await relay.start();
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
   simulated?.setWebhookBaseUrl(url);
-  const jobs = repeat(runtime, JOBS_MS, async () => void (await runJobs(parts)));
+  const jobs = repeat(runtime, JOBS_MS, () => runJobs(parts));
   log.info('Application startup complete', { port, version });
 
   return {
@@ -148,9 +148,9 @@ const closed = (server: Server): Promise<void> =>
   });
 
 /** Runs again `ms` after each run ended, never beside itself. */
-const repeat = (runtime: Runtime, ms: number, run: () => Promise<void>): { stop(): Promise<void> } => {
+const repeat = (runtime: Runtime, ms: number, run: () => Promise<unknown>): { stop(): Promise<void> } => {
   let stopped = false;
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<unknown> = Promise.resolve();
   const next = (): void => {
     timer = runtime.after(ms, () => {
       running = run().then(() => {

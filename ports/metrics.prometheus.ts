@@ -9,7 +9,7 @@ export const prometheusMetrics = (): Metrics => {
   const registry = new Registry();
   const made = new Map<MetricName, Counter | Gauge | Histogram>();
   for (const [name, row] of Object.entries(METRICS) as [MetricName, (typeof METRICS)[MetricName]][]) {
-    const options = { name, help: row.help, labelNames: [...row.labels], registers: [registry] };
+    const options = { name, help: row.help, labelNames: [...row.labels] as string[], registers: [registry] };
     if (row.kind === 'counter') made.set(name, new Counter(options));
     else if (row.kind === 'gauge') made.set(name, new Gauge(options));
     else made.set(name, new Histogram({ ...options, buckets: BUCKETS_SECONDS }));

@@ -8,11 +8,8 @@ for (const stream of [process.stdout, process.stderr]) {
     return true;
   };
 }
-for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir', 'table'] as const) {
-  console[method] = (...values: unknown[]): void => {
-    written.push(values.map(String).join(' '));
-  };
-}
+const recorded = (...values: unknown[]): void => void written.push(values.map(String).join(' '));
+Object.assign(globalThis.console, Object.fromEntries(['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir', 'table'].map((method) => [method, recorded])));
 afterEach(() => {
   const output = written.splice(0);
   if (output.length > 0) throw new Error(`a test wrote output: ${output.join('').slice(0, 500)}`);

@@ -18,10 +18,8 @@ const RECEIVED = { Subscribe, Unsubscribe, Watch, Unwatch, Authenticate, Ping } 
 const messagesOf = (schemas: Readonly<Record<string, z.ZodType>>): Record<string, object> =>
   Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, { name, contentType: 'application/json', payload: schemaOf(schema) }]));
 
-const schemaOf = (schema: z.ZodType): object => {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'output' });
-  return rest;
-};
+/** The dialect is said once, by the document. */
+const schemaOf = (schema: z.ZodType): object => Object.fromEntries(Object.entries(z.toJSONSchema(schema, { io: 'output' })).filter(([name]) => name !== '$schema'));
 
 const references = (names: readonly string[]): object[] => names.map((name) => ({ $ref: `#/channels/calls/messages/${name}` }));
 

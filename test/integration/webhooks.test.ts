@@ -205,7 +205,7 @@ describe('a fault of ours', () => {
     ['the directory', (): Record<string, unknown> => ({ directory: new Proxy({}, { get: () => () => Promise.reject(new EarshotError('store_unavailable')) }) })],
     ['a bug', (): Record<string, unknown> => ({ callLog: new Proxy({}, { get: () => () => Promise.reject(new TypeError('canary')) }) })],
   ])('is answered 503, so that it comes again: %s', async (_name, broken) => {
-    const { webhook, lines } = await functionsUnderTest({ parts: () => broken() as never });
+    const { webhook, lines } = await functionsUnderTest({ parts: () => broken() });
     expect((await webhook(done('c1'))).status).toBe(503);
     expect(lines.join('')).not.toContain('canary');
   });

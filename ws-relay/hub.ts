@@ -236,9 +236,10 @@ export const createHub = (parts: RelayParts): Hub => {
 
   const turnWheel = (): void => {
     const at = times();
+    // First the readers: what this turn of the wheel writes itself is no sign that they are slow.
+    for (const member of [...members.values()]) turn(member, at);
     feeds.tick();
     boards.tick();
-    for (const member of [...members.values()]) turn(member, at);
   };
 
   const turn = (member: Member, at: Times): void => {

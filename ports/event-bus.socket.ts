@@ -83,7 +83,9 @@ export const socketBus = (address: BusAddress, runtime: Runtime): EventBus => {
     opened.on('close', () => {
       if (socket === opened) socket = null;
       failWaiting();
-      if (!closed && handlers.size > 0) runtime.after(RECONNECT_MS, () => void (closed || open()));
+      if (handlers.size > 0) runtime.after(RECONNECT_MS, () => {
+        if (!closed) open();
+      });
     });
     onLines(opened, (line) => {
       if (line.do === 'deliver') for (const handler of handlers) handler(line.message);

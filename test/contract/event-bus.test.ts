@@ -58,7 +58,11 @@ describe('the socket bus', () => {
 
   it('goes from one process to another', async () => {
     const broker = keep(await socketBroker({ port: 0 }));
-    const got = new Promise<BusMessage>((resolve) => void busTo(broker).subscribe(resolve).then(() => busTo(broker).publish(rights)));
+    const reader = busTo(broker);
+    let tell: (message: BusMessage) => void = () => undefined;
+    const got = new Promise<BusMessage>((resolve) => (tell = resolve));
+    await reader.subscribe((message) => tell(message));
+    await busTo(broker).publish(rights);
     expect(await limited(got, 'the message')).toEqual(rights);
   });
 

@@ -1,48 +1,123 @@
-/** The WebSocket as an AsyncAPI 3.0 document, printed from the schemas of frames and messages. */
+/** The AsyncAPI 3.0 document of the wire, built from the schemas that the relay and the clients themselves go by. */
 import { z } from 'zod';
+import { CLOSE_CODES } from './codes.ts';
 import {
-  AgentEvent, BoardSnapshot, BoardUnwatched, BoardUpdate, CallAmended, CallCompleted, CallSealed, CallStatusEvent, ErrorFrame, Heartbeat, HistoryLost,
-  InterimTranscription, Pong, SubscriptionConfirmed, SystemMessage, Transcription, UnsubscribeConfirmed,
+  AgentEvent,
+  BoardSnapshot,
+  BoardUnwatched,
+  BoardUpdate,
+  CallAmended,
+  CallCompleted,
+  CallSealed,
+  CallStatusEvent,
+  ErrorFrame,
+  Heartbeat,
+  HistoryLost,
+  InterimTranscription,
+  Pong,
+  SubscriptionConfirmed,
+  SystemMessage,
+  Transcription,
+  UnsubscribeConfirmed,
 } from './frames.ts';
 import { Authenticate, Ping, Subscribe, Unsubscribe, Unwatch, Watch } from './messages.ts';
-import { CLOSE_CODES } from './codes.ts';
 
-/** What a relay sends, by the name it has in the document. */
-const SENT = {
-  Transcription, InterimTranscription, CallStatus: CallStatusEvent, AgentEvent, CallCompleted, CallAmended, CallSealed, SubscriptionConfirmed,
-  UnsubscribeConfirmed, HistoryLost, BoardSnapshot, BoardUpdate, BoardUnwatched, Heartbeat, SystemMessage, Pong, Error: ErrorFrame,
-} as const;
+interface Row {
+  readonly schema: z.ZodType;
+  readonly summary: string;
+}
+
+/** What a relay sends. */
+export const RELAY_MESSAGES: Readonly<Record<string, Row>> = {
+  SystemMessage: { schema: SystemMessage, summary: 'The first frame of every session, and what concerns the session itself.' },
+  SubscriptionConfirmed: { schema: SubscriptionConfirmed, summary: 'Precedes every frame of a call.' },
+  UnsubscribeConfirmed: { schema: UnsubscribeConfirmed, summary: 'Nothing of the call follows.' },
+  Transcription: { schema: Transcription, summary: 'One revision of one turn.' },
+  InterimTranscription: { schema: InterimTranscription, summary: 'A turn that is still being spoken; never logged, may be lost.' },
+  CallStatus: { schema: CallStatusEvent, summary: 'The call moved on.' },
+  AgentEvent: { schema: AgentEvent, summary: "A step of the agent's life." },
+  CallCompleted: { schema: CallCompleted, summary: 'What is known of the finished call.' },
+  CallAmended: { schema: CallAmended, summary: 'Something became known, or turned out otherwise, after the end.' },
+  CallSealed: { schema: CallSealed, summary: 'Everything up to here is complete; the digest proves it.' },
+  HistoryLost: { schema: HistoryLost, summary: 'These events are gone from the log.' },
+  BoardSnapshot: { schema: BoardSnapshot, summary: 'All rows of the board, in parts.' },
+  BoardUpdate: { schema: BoardUpdate, summary: 'Rows that changed, and calls that left the board.' },
+  BoardUnwatched: { schema: BoardUnwatched, summary: 'No board frame follows.' },
+  Heartbeat: { schema: Heartbeat, summary: 'At once and every 15 s: what is shown is confirmed.' },
+  Pong: { schema: Pong, summary: 'What the ping carried.' },
+  Error: { schema: ErrorFrame, summary: 'What went wrong, by a stable code.' },
+};
+
 /** What a client sends. */
-const RECEIVED = { Subscribe, Unsubscribe, Watch, Unwatch, Authenticate, Ping } as const;
+export const CLIENT_MESSAGES: Readonly<Record<string, Row>> = {
+  Subscribe: { schema: Subscribe, summary: 'Follow one call or up to a hundred, from a position or from the start.' },
+  Unsubscribe: { schema: Unsubscribe, summary: 'Follow a call no longer.' },
+  Watch: { schema: Watch, summary: 'Follow the board.' },
+  Unwatch: { schema: Unwatch, summary: 'Follow the board no longer.' },
+  Authenticate: { schema: Authenticate, summary: 'Offer an access token, or a fresh one of the same subject.' },
+  Ping: { schema: Ping, summary: 'Answered by a pong that carries the same.' },
+};
 
-const messagesOf = (schemas: Readonly<Record<string, z.ZodType>>): Record<string, object> =>
-  Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, { name, contentType: 'application/json', payload: schemaOf(schema) }]));
+const entries = <T>(table: Readonly<Record<string, Row>>, make: (name: string, row: Row) => T): Record<string, T> =>
+  Object.fromEntries(Object.entries(table).map(([name, row]) => [name, make(name, row)]));
 
-/** The dialect is said once, by the document. */
-const schemaOf = (schema: z.ZodType): object => Object.fromEntries(Object.entries(z.toJSONSchema(schema, { io: 'output' })).filter(([name]) => name !== '$schema'));
+/** AsyncAPI's own schema object is JSON Schema draft 07. */
+const payload = (schema: z.ZodType): object => {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
+  return rest;
+};
 
-const references = (names: readonly string[]): object[] => names.map((name) => ({ $ref: `#/channels/calls/messages/${name}` }));
+const reference = (path: string): { $ref: string } => ({ $ref: `#/${path}` });
+const ALL = { ...RELAY_MESSAGES, ...CLIENT_MESSAGES };
 
-/** @param about the version of the program that serves it */
-export const asyncApiDocument = (about: { readonly version: string }): object => ({
+const closeCodes = Object.values(CLOSE_CODES)
+  .map(({ code, message }) => `- \`${code}\` ${message}`)
+  .join('\n');
+
+/** The document as an object. `version` is the product's. */
+export const asyncApiDocument = ({ version }: { readonly version: string }): object => ({
   asyncapi: '3.0.0',
   info: {
     title: 'Earshot relay',
-    version: about.version,
-    description: `One JSON object in a text frame, both ways. Unknown fields and types are to be ignored. Close codes: ${Object.entries(CLOSE_CODES).map(([name, { code, message }]) => `${code} ${name}: ${message}`).join(' ')}`,
+    version,
+    description: `Calls as they happen, over one WebSocket. Subprotocol \`earshot.v1\`; every frame is one JSON object in a text frame.\n\nClose codes:\n\n${closeCodes}`,
   },
   defaultContentType: 'application/json',
   channels: {
-    calls: {
+    relay: {
       address: '/ws/calls/transcriptions',
-      title: 'Calls, live',
-      description: 'Also at /ws and /websocket. The token comes as subprotocols `earshot.v1, bearer.<jwt>`, as the first message, as `?ticket=`, or as `?token=`.',
-      messages: { ...messagesOf(SENT), ...messagesOf(RECEIVED) },
-      bindings: { ws: { method: 'GET' } },
+      description: 'Also at `/ws` and `/websocket`.',
+      messages: entries(ALL, (name) => reference(`components/messages/${name}`)),
+      bindings: {
+        ws: {
+          method: 'GET',
+          query: {
+            type: 'object',
+            properties: {
+              ticket: { type: 'string', description: 'From `POST /auth/ticket`: single use, 30 s.' },
+              token: { type: 'string', description: 'An access token, where the relay allows it in the query.' },
+              replaces: { type: 'string', description: 'The connection_id that this connection takes over from.' },
+            },
+          },
+        },
+      },
     },
   },
   operations: {
-    relaySends: { action: 'send', channel: { $ref: '#/channels/calls' }, messages: references(Object.keys(SENT)) },
-    relayReceives: { action: 'receive', channel: { $ref: '#/channels/calls' }, messages: references(Object.keys(RECEIVED)) },
+    receiveFrames: {
+      action: 'receive',
+      summary: 'What the relay sends.',
+      channel: reference('channels/relay'),
+      messages: Object.keys(RELAY_MESSAGES).map((name) => reference(`channels/relay/messages/${name}`)),
+    },
+    sendMessages: {
+      action: 'send',
+      summary: 'What a client sends.',
+      channel: reference('channels/relay'),
+      messages: Object.keys(CLIENT_MESSAGES).map((name) => reference(`channels/relay/messages/${name}`)),
+    },
+  },
+  components: {
+    messages: entries(ALL, (name, { schema, summary }) => ({ name, summary, payload: payload(schema) })),
   },
 });

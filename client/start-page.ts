@@ -131,7 +131,8 @@ const showEvent = (event: EventFrame): void => {
       say(event, event.state);
       return;
     case 'call_status':
-      line(`Status: ${event.status.replace('_', ' ')}${event.reason === undefined ? '' : ` (${event.reason})`}`, 'note');
+      // The same status again only announces the conversation's id.
+      if (event.status !== event.previous) line(`Status: ${event.status.replace('_', ' ')}${event.reason === undefined ? '' : ` (${event.reason})`}`, 'note');
       return;
     case 'call_completed':
       line(`Summary: ${event.data.transcript_summary ?? 'none'} - ${event.data.call_duration_seconds ?? '?'} s, ${event.data.outcome ?? 'no outcome'}`, 'note');

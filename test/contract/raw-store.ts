@@ -1,0 +1,100 @@
+/** What every way of the raw store promises. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Delivery, RawStore } from '../../ports/raw-store.ts';
+
+const delivery = (id: string, more: Partial<Delivery> = {}): Omit<Delivery, 'count'> => ({
+  id,
+  workspace: 'w1',
+  tenant: 't1',
+  route: 'post-call',
+  type: 'post_call_transcription',
+  reason: 'used',
+  conversation_id: 'c1',
+  agent_id: 'a1',
+  call_sid: 'EL_c1',
+  received_at: 1000,
+  body: '{"words":"é\\ud800"}',
+  ...more,
+});
+
+/** @param open a fresh, empty store for each test; closed by the suite */
+export const rawStoreContract = (name: string, open: () => Promise<RawStore>): void => {
+  describe(`the raw store on ${name}`, () => {
+    let store: RawStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+    afterEach(async () => {
+      await store.close();
+    });
+    const ids = (deliveries: readonly Delivery[]): string[] => deliveries.map((kept) => kept.id);
+
+    it('keeps one entry for a body, counts how often it came, and gives back exactly what it was given', async () => {
+      await store.put(delivery('d1'));
+      expect(await store.put(delivery('d1', { received_at: 2000 }))).toEqual({ ...delivery('d1'), count: 2 });
+      expect(await store.get('d1')).toEqual({ ...delivery('d1'), count: 2 });
+      expect(await store.get('d2')).toBeNull();
+    });
+
+    it('never moves a used delivery back into quarantine', async () => {
+      await store.put(delivery('d1', { reason: 'waiting', call_sid: null }));
+      await store.put(delivery('d1', { reason: 'used' }));
+      await store.put(delivery('d1', { reason: 'unassigned', tenant: null, call_sid: null }));
+      expect(await store.get('d1')).toMatchObject({ reason: 'used', tenant: 't1', call_sid: 'EL_c1', count: 3 });
+    });
+
+    it('pages the quarantine oldest first, without bodies, by tenant and by nobody', async () => {
+      await store.put(delivery('used'));
+      for (const [i, tenant] of (['t1', 't2', null, 't1', null] as const).entries()) await store.put(delivery(`q${i}`, { reason: 'unusable', tenant, received_at: 10 - i }));
+      expect(ids(await store.quarantine(null, null, 10))).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
+      expect(ids(await store.quarantine('t1', null, 10))).toEqual(['q3', 'q0']);
+      expect(ids(await store.unassigned(null, 10))).toEqual(['q4', 'q2']);
+      expect(ids(await store.quarantine(null, 'q3', 2))).toEqual(['q2', 'q1']);
+      expect((await store.quarantine(null, null, 10)).every((kept) => kept.body === null)).toBe(true);
+      expect(await store.quarantineSize()).toBe(5);
+    });
+
+    it('gives what may become usable, by conversation, with bodies', async () => {
+      await store.put(delivery('w1', { reason: 'waiting' }));
+      await store.put(delivery('w2', { reason: 'waiting', conversation_id: 'c2', received_at: 500 }));
+      await store.put(delivery('f1', { reason: 'to_fetch' }));
+      expect(ids(await store.pending('waiting', null, 10))).toEqual(['w2', 'w1']);
+      expect(await store.pending('waiting', 'c1', 10)).toMatchObject([{ id: 'w1', body: delivery('x').body }]);
+      expect(ids(await store.pending('to_fetch', null, 10))).toEqual(['f1']);
+    });
+
+    it('changes only what is said', async () => {
+      await store.put(delivery('d1', { reason: 'waiting', tenant: null, call_sid: null }));
+      await store.change('d1', { reason: 'used', tenant: 't2', call_sid: 'EL_x' });
+      expect(await store.get('d1')).toEqual({ ...delivery('d1', { tenant: 't2', call_sid: 'EL_x' }), count: 1 });
+      await store.change('nothing', { reason: 'used' });
+      expect(await store.get('nothing')).toBeNull();
+    });
+
+    it('tells a tenant its used deliveries after a position, in order', async () => {
+      for (const [id, at] of [['b', 1], ['a', 1], ['c', 2]] as const) await store.put(delivery(id, { received_at: at }));
+      await store.put(delivery('other', { tenant: 't2', received_at: 1 }));
+      await store.put(delivery('quarantined', { reason: 'unusable', received_at: 1 }));
+      expect(ids(await store.since('t1', { received_at: 0, id: '' }, 10))).toEqual(['a', 'b', 'c']);
+      expect(ids(await store.since('t1', { received_at: 1, id: 'a' }, 1))).toEqual(['b']);
+    });
+
+    it('sweeps used deliveries only, and erases all of a call or conversation', async () => {
+      await store.put(delivery('old', { received_at: 1 }));
+      await store.put(delivery('kept', { received_at: 1, reason: 'unusable', call_sid: null, conversation_id: 'c9' }));
+      await store.put(delivery('new', { received_at: 5 }));
+      expect(await store.sweep(5)).toBe(1);
+      expect([await store.get('old'), (await store.get('kept'))?.id, (await store.get('new'))?.id]).toEqual([null, 'kept', 'new']);
+      await store.erase('EL_c1', null);
+      expect(await store.get('new')).toBeNull();
+      await store.erase('EL_other', 'c9');
+      expect(await store.get('kept')).toBeNull();
+    });
+
+    it('throws store_unavailable after it was closed', async () => {
+      await store.close();
+      await expect(store.put(delivery('d1'))).rejects.toMatchObject({ code: 'store_unavailable' });
+      await expect(store.check()).rejects.toMatchObject({ code: 'store_unavailable' });
+    });
+  });
+};

@@ -74,7 +74,7 @@ const documentRoutes = ({ app, parts }: Api): void => {
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Earshot', version: parts.version, description: 'Voice-agent calls within earshot of the people who answer for them.' },
-    tags: ['auth', 'calls', 'drivers', 'figures', 'deliveries', 'about'].map((name) => ({ name })),
+    tags: ['auth', 'calls', 'drivers', 'figures', 'deliveries', 'webhooks', 'relay', 'about'].map((name) => ({ name })),
     'x-error-codes': ERRORS,
   });
   app.get('/asyncapi.json', (c) => c.json(parts.asyncApi()));

@@ -11,6 +11,7 @@ import { deliveryRoutes } from './delivery-routes.ts';
 import { dialRoutes } from './dial-routes.ts';
 import { driverRoutes } from './driver-routes.ts';
 import { exportRoute } from './export-route.ts';
+import { neighbourRoutes } from './neighbour-routes.ts';
 import type { Api, ApiEnv, ApiParts } from './services.ts';
 import { statsRoute } from './stats-route.ts';
 
@@ -52,6 +53,7 @@ export const createApi = (parts: ApiParts): OpenAPIHono<ApiEnv> => {
   driverRoutes(api);
   statsRoute(api);
   deliveryRoutes(api);
+  neighbourRoutes(api);
   aboutRoutes(api);
   return app;
 };

@@ -52,6 +52,11 @@ export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Enviro
       }
     });
   }
+  app.all('*', (context) => {
+    const known = Object.values(WEBHOOK_PATHS).includes(context.req.path);
+    const problem = problemOf(known ? 'method_not_allowed' : 'not_found');
+    return context.body(JSON.stringify(problem), known ? 405 : 404, { 'content-type': 'application/problem+json', ...(known ? { allow: 'POST' } : {}) });
+  });
   return app;
 };
 

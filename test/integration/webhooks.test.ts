@@ -199,6 +199,21 @@ describe('the guard in front', () => {
   });
 });
 
+describe('a path or method that is not there', () => {
+  it('is said so, as a problem document', async () => {
+    const { url, rest } = await functionsUnderTest();
+    const asked = await fetch(`${url}/webhooks/elevenlabs/post-call`);
+    expect([asked.status, asked.headers.get('allow'), asked.headers.get('content-type')]).toEqual([405, 'POST', 'application/problem+json']);
+    expect(await rest('/webhooks/elevenlabs/other', { body: {} })).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('stands in the OpenAPI document, with the routes of the API', async () => {
+    const { rest } = await functionsUnderTest();
+    const { body } = await rest('/openapi.json');
+    expect(Object.keys(body['paths'] as object)).toEqual(expect.arrayContaining(['/webhooks/elevenlabs/post-call', '/webhooks/elevenlabs/transcription', '/webhooks/agent-events', '/poll', '/calls', '/auth/login']));
+  });
+});
+
 describe('a fault of ours', () => {
   it.each([
     ['the log', (): Record<string, unknown> => ({ callLog: new Proxy({}, { get: () => () => Promise.reject(new EarshotError('store_unavailable')) }) })],

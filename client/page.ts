@@ -15,11 +15,10 @@ export const watchPage = (tell: (what: 'online' | 'offline' | 'wake') => void): 
   // In Node an interval keeps the process alive; in browsers it is a number.
   if (typeof look === 'object') (look as unknown as { unref(): void }).unref();
   const stop = new AbortController();
-  const listens = typeof globalThis.addEventListener === 'function';
-  if (listens) {
-    globalThis.addEventListener('online', () => tell('online'), { signal: stop.signal });
-    globalThis.addEventListener('offline', () => tell('offline'), { signal: stop.signal });
-  }
+  // Node's global object is no event target, and there is no network state to hear of.
+  const page = globalThis as Partial<EventTarget>;
+  page.addEventListener?.('online', () => tell('online'), { signal: stop.signal });
+  page.addEventListener?.('offline', () => tell('offline'), { signal: stop.signal });
   return () => {
     clearInterval(look);
     stop.abort();

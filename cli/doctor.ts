@@ -1,0 +1,36 @@
+/** `earshot doctor`: what is wrong here, or with a deployment, and how to mend it. */
+import { CliError } from './exit-codes.ts';
+import { ask, jsonIn } from './api.ts';
+import { checksTo } from './checks.ts';
+import { checkDeployment } from './doctor-deployment.ts';
+import { checkMachine } from './doctor-machine.ts';
+import { localPort, targetOf, urlOf } from './target.ts';
+import type { Cli } from './world.ts';
+
+/** Without --url this machine, and the Earshot that runs on it; with it that deployment. */
+export const doctor = async (cli: Cli, options: { readonly url?: string }): Promise<void> => {
+  const checks = checksTo(cli.print, (line) => cli.print.line(line));
+  if (options.url !== undefined) {
+    await checkDeployment(cli, targetOf(cli, urlOf('--url', options.url, ['http', 'https'])), checks);
+  } else {
+    const here = `http://127.0.0.1:${localPort(cli.env)}`;
+    const listens = await whoListens(here);
+    await checkMachine(cli, checks, listens);
+    // The machine's own Earshot, whatever address the environment names for other verbs.
+    if (listens === 'earshot') await checkDeployment(cli, { ...targetOf({ env: signInOnly(cli.env), local: cli.local }, here), relay: null }, checks);
+  }
+  checks.conclude();
+};
+
+/** Credentials of another deployment are not tried on this machine. */
+const signInOnly = (env: Cli['env']): Cli['env'] => ((env['API_BASE_URL'] ?? '').trim() === '' ? env : { PORT: env['PORT'] });
+
+/** What answers at the address. */
+const whoListens = async (url: string): Promise<'earshot' | 'nobody' | 'something'> => {
+  try {
+    const answer = jsonIn(await (await ask(`${url}/health`)).text());
+    return typeof answer === 'object' && answer !== null && 'checks' in answer ? 'earshot' : 'something';
+  } catch (error) {
+    return error instanceof CliError && error.code === 'unreachable' ? 'nobody' : 'something';
+  }
+};

@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { RequestListener } from 'node:http';
 import { createApi } from './api/api.ts';
 import { guard, type GuardedRequest } from './guard.ts';
+import { jobsRoute } from './jobs-route.ts';
 import type { Parts } from './parts.ts';
 import { apiServices } from './services.ts';
 import { allSecrets } from './webhooks/origin.ts';
@@ -22,7 +23,9 @@ export interface FunctionsApp {
   readonly webhooks: RequestListener;
   /** The REST API; to stand behind the guard. */
   readonly api: RequestListener;
-  /** Both, with the guard in front: ready for a server of one's own. */
+  /** Runs the jobs when it is asked to by a scheduler; to stand behind the guard. */
+  readonly jobs: RequestListener;
+  /** Webhooks and API, with the guard in front: ready for a server of one's own. */
   readonly guarded: RequestListener;
   /** Secrets for a guard in front of somebody else's server. */
   readonly secrets: () => Promise<readonly string[]>;
@@ -35,9 +38,11 @@ export const functionsApp = (parts: Parts, options: FunctionsOptions): Functions
   const rest = createApi({ ...parts, ...apiServices(parts, stats), ...options });
   const webhooks = listener((request, environment) => hooks.fetch(request, environment));
   const api = listener((request) => rest.fetch(request));
+  const work = jobsRoute(parts);
+  const jobs = listener((request) => work.fetch(request));
   const secrets = (): Promise<readonly string[]> => allSecrets(parts);
   const both: RequestListener = (request, response) => ((request.url ?? '').startsWith('/webhooks/') ? webhooks : api)(request, response);
-  return { webhooks, api, guarded: guard(both, { secrets }), secrets };
+  return { webhooks, api, jobs, guarded: guard(both, { secrets }), secrets };
 };
 
 const listener = (answer: (request: Request, environment: { incoming: GuardedRequest }) => Response | Promise<Response>): RequestListener => {

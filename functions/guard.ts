@@ -4,7 +4,7 @@
  * and the body parser behind finds the stream already read (`rawBody`).
  */
 import { createHash, createHmac } from 'node:crypto';
-import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 import { BODY_ARRIVAL_MAX_MS, REST_BODY_MAX_BYTES, WEBHOOK_BODY_KEPT_BYTES, WEBHOOK_BODY_MAX_BYTES } from '../core/protocol/limits.ts';
 import { parseSignatureHeader } from '../core/domain/elevenlabs/signature.ts';
@@ -139,13 +139,16 @@ const refuse = (request: IncomingMessage, response: ServerResponse, code: ErrorC
 /**
  * Puts the guard in front of the next HTTP server that this process creates: functions-framework looks `http.createServer` up when
  * it starts, after it has loaded the functions (pinned 5.0.5; a test sends gzip through its real command).
+ * @param created is told of that server before it listens
  */
-export const guardNextServer = (options: GuardOptions): void => {
+export const guardNextServer = (options: GuardOptions, created: (server: Server) => void = () => undefined): void => {
   const original = http.createServer;
   http.createServer = ((...args: unknown[]) => {
     http.createServer = original;
     const last = args.length - 1;
     args[last] = guard(args[last] as RequestListener, options);
-    return (original as (...all: unknown[]) => http.Server)(...args);
+    const server = (original as (...all: unknown[]) => Server)(...args);
+    created(server);
+    return server;
   });
 };

@@ -25,6 +25,7 @@ export const RIGHTS = {
   'deliveries.listen': ['admin', 'service'],
   'metrics.read': ['admin', 'service', 'operator'],
   'connections.unlimited': ['service'],
+  'jobs.run': ['service', 'operator'],
 } as const satisfies Record<string, readonly Role[]>;
 
 export type Action = keyof typeof RIGHTS;

@@ -1,0 +1,120 @@
+/**
+ * The functions as they are deployed: chooses the ways, registers the three functions with functions-framework. What is opened is
+ * opened at the first request. Here the embedded ways: a log and a directory in DATA_DIR, which relays on the same machine read.
+ */
+import { readFileSync } from 'node:fs';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { http } from '@google-cloud/functions-framework';
+import { ERRORS } from '../core/protocol/codes.ts';
+import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
+import { readSettings } from '../core/settings.ts';
+import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
+import { sqliteDirectory } from '../ports/directory.sqlite.ts';
+import { socketBus } from '../ports/event-bus.socket.ts';
+import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
+import { jsonLog } from '../ports/log.json.ts';
+import { sentryLog } from '../ports/log.sentry.ts';
+import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
+import { scryptPasswords } from '../ports/password.scrypt.ts';
+import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
+import { systemRuntime } from '../ports/runtime.system.ts';
+import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
+import { functionsApp, type FunctionsApp } from './app.ts';
+import { guardNextServer } from './guard.ts';
+import type { Parts } from './parts.ts';
+import { problemOf } from './problem.ts';
+
+/** The platform kills ten seconds after it asked: whoever has not finished by then would be cut in the middle. */
+const FINISH_MAX_MS = 8_000;
+
+const settings = readSettings(process.env, process.env['NODE_ENV'] === 'production' ? 'deployed' : 'local');
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const runtime = systemRuntime();
+const lines = jsonLog(settings.logLevel, (line) => void process.stdout.write(line));
+const log = settings.sentryDsn === null ? lines : sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
+
+interface Opened {
+  readonly app: FunctionsApp;
+  close(): Promise<void>;
+}
+
+const open = async (): Promise<Opened> => {
+  const { dataDir } = settings;
+  const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
+  const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
+  const parts: Parts = {
+    callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
+    directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
+    rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
+    bus: socketBus({ path: join(dataDir, 'events.sock') }, runtime),
+    provider: elevenLabsProvider(),
+    identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
+    issuer,
+    runtime,
+    log,
+    metrics: prometheusMetrics(),
+    settings,
+  };
+  const app = functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: () => asyncApiDocument({ version }) });
+  return {
+    app,
+    close: async () => {
+      await Promise.all([parts.callLog.close(), parts.directory.close(), parts.rawStore.close(), parts.bus.close()]);
+    },
+  };
+};
+
+let opening: Promise<Opened> | null = null;
+const opened = (): Promise<Opened> => {
+  opening ??= open().catch((error: unknown) => {
+    // The next request tries again.
+    opening = null;
+    throw error;
+  });
+  return opening;
+};
+
+const unavailable = (response: ServerResponse): void => {
+  response.writeHead(ERRORS.store_unavailable.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problemOf('store_unavailable')));
+};
+
+const serve =
+  (choose: (app: FunctionsApp) => RequestListener): RequestListener =>
+  (request, response) => {
+    opened().then(
+      ({ app }) => choose(app)(request, response),
+      (error: unknown) => {
+        log.error('the stores could not be opened', {}, error);
+        unavailable(response);
+      },
+    );
+  };
+
+/**
+ * The framework answers a request under way with 500 and exits when it is asked to stop. Here what was begun is finished first:
+ * our handlers take the place of its own, which it sets when it begins to listen.
+ */
+const finishWhenAsked = (server: Server): void => {
+  const stop = async (): Promise<void> => {
+    const ended = new Promise<void>((resolve) => void server.close(() => resolve()));
+    const late = setTimeout(() => process.exit(1), FINISH_MAX_MS);
+    await ended;
+    await opening?.then((all) => all.close(), () => undefined);
+    clearTimeout(late);
+    process.exit(0);
+  };
+  server.once('listening', () => {
+    setImmediate(() => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        process.removeAllListeners(signal);
+        process.once(signal, () => void stop());
+      }
+    });
+  });
+};
+
+guardNextServer({ secrets: async () => (await opened()).app.secrets() }, finishWhenAsked);
+http('webhooks', serve((app) => app.webhooks));
+http('api', serve((app) => app.api));
+http('jobs', serve((app) => app.jobs));

@@ -1,0 +1,147 @@
+import { request } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
+import { dataFolder, freePort, peakMemoryBytes, startChild, type Child } from '../fixtures/processes.ts';
+import { SECRET, signIn, storeTenants, withDeliveries, withLog } from '../fixtures/stored-data.ts';
+
+interface Deployed {
+  readonly child: Child;
+  readonly url: string;
+  readonly dataDir: string;
+}
+
+/** The real command of functions-framework on our entry, as it is deployed. */
+const deployed = async (target: 'webhooks' | 'api' | 'jobs', environment: Record<string, string> = {}): Promise<Deployed> => {
+  const dataDir = await dataFolder();
+  await storeTenants(dataDir);
+  const port = await freePort();
+  const child = await startChild(['node_modules/.bin/functions-framework', '--source', 'functions/index.ts', '--target', target, '--port', String(port)], { DATA_DIR: dataDir, ...environment }, /Serving function/);
+  return { child, url: `http://127.0.0.1:${port}`, dataDir };
+};
+
+interface Answered {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** Sends the bytes as they are; a server may answer before it has read them all. */
+const post = (url: string, headers: Record<string, string>, chunks: readonly (Buffer | string)[]): Promise<Answered> =>
+  new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, timeout: 15_000 }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part));
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown> }));
+    });
+    sent.on('error', reject);
+    sent.on('timeout', () => sent.destroy(new Error('no answer in time')));
+    for (const chunk of chunks) sent.write(chunk);
+    sent.end();
+  });
+
+const POST_CALL = '/webhooks/elevenlabs/post-call';
+const now = (): number => Math.floor(Date.now() / 1000);
+const finished = (conversation: string): string =>
+  // Spaced as no serialiser of ours would: only the raw bytes verify.
+  `{ "type" :"post_call_transcription",\n\t"event_timestamp": 1760000000.0 , "data":{"conversation_id": "${conversation}","agent_id":"agent1",  "status":"done",` +
+  `"transcript":[{"role":"agent","message":"Gr\\u00fc\\u00df dich","time_in_call_secs":0}],"metadata":{"call_duration_secs":5},"analysis":{"transcript_summary":"Short."}} }\n`;
+const signed = (url: string, body: string, secret = SECRET): Promise<Answered> => post(`${url}${POST_CALL}`, { 'elevenlabs-signature': signatureHeader(secret, now(), body) }, [body]);
+
+describe('the webhooks as they are deployed: the real functions-framework on our entry', () => {
+  it('are stored before they are answered 200, verified over their raw bytes; a forged one changes nothing', async () => {
+    const { url, dataDir, child } = await deployed('webhooks');
+    const body = finished('conv_1');
+    expect(await signed(url, body, 'wsec_forged')).toMatchObject({ status: 401, body: { code: 'signature_invalid' } });
+    expect(await post(`${url}${POST_CALL}`, { 'elevenlabs-signature': signatureHeader(SECRET, now(), JSON.stringify(JSON.parse(body))) }, [body])).toMatchObject({ status: 401 });
+    expect(await withLog(dataDir, (log) => log.find('conv_1'))).toBe(null);
+    expect(await withDeliveries(dataDir, (store) => store.quarantineSize())).toBe(0);
+
+    expect(await signed(url, body)).toMatchObject({ status: 200, body: { result: 'stored', call_sid: 'EL_conv_1' } });
+    const page = await withLog(dataDir, (log) => log.read('EL_conv_1', 0, 100));
+    expect(page?.events.map(({ text }) => (JSON.parse(text) as { type: string }).type)).toEqual(['transcription', 'call_status', 'call_completed', 'call_sealed']);
+    expect(JSON.parse(page?.events[0]?.text ?? '')).toMatchObject({ text: 'Grüß dich' });
+    expect(await signed(url, body)).toMatchObject({ status: 200, body: { result: 'duplicate' } });
+    expect(child.output()).toContain('"message":"POST /webhooks/elevenlabs/post-call"');
+    expect(child.output()).not.toContain('Grüß');
+  });
+
+  it('refuse a gigabyte that was packed into a megabyte, and a body over the limit, without holding either in memory', async () => {
+    const { url, dataDir, child } = await deployed('webhooks');
+    expect(await signed(url, finished('conv_1'))).toMatchObject({ status: 200 });
+    // Members of a gzip file may stand one behind the other: sixteen times 64 MiB of zeros.
+    const member = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+    const bomb = Array.from({ length: 16 }, () => member);
+    const before = peakMemoryBytes(child.pid);
+    for (const path of [POST_CALL, '/webhooks/elevenlabs/transcription', '/anything']) {
+      expect(await post(`${url}${path}`, { 'content-encoding': 'gzip', 'elevenlabs-signature': signatureHeader(SECRET, now(), '') }, bomb)).toMatchObject({ status: 415, body: { code: 'encoding_not_supported' } });
+    }
+    const mebibyte = Buffer.alloc(1024 * 1024, 0x20);
+    expect(await post(`${url}${POST_CALL}`, {}, Array.from({ length: 40 }, () => mebibyte))).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
+    expect(peakMemoryBytes(child.pid) - before).toBeLessThan(100 * 1024 * 1024);
+    expect(await signed(url, finished('conv_2'))).toMatchObject({ status: 200, body: { result: 'stored' } });
+    expect(await withLog(dataDir, (log) => log.list({ tenant: 't1', limit: 10 })).then(({ calls }) => calls.map((call) => call.conversation_id))).toEqual(['conv_2', 'conv_1']);
+  });
+
+  it('are finished when the process is asked to stop in the middle of one, and then it ends by itself', async () => {
+    const { url, dataDir, child } = await deployed('webhooks');
+    expect(await signed(url, finished('conv_1'))).toMatchObject({ status: 200 });
+    const body = finished('conv_2');
+    const half = body.slice(0, 40);
+    const answer = new Promise<number>((resolve, reject) => {
+      const sent = request(`${url}${POST_CALL}`, { method: 'POST', headers: { 'content-type': 'application/json', connection: 'close', 'content-length': String(Buffer.byteLength(body)), 'elevenlabs-signature': signatureHeader(SECRET, now(), body) } }, (got) => {
+        got.resume();
+        got.on('end', () => resolve(got.statusCode ?? 0));
+      });
+      sent.on('error', reject);
+      sent.write(half, () => {
+        // The process has the first half: another request on its own connection was answered after it.
+        void signed(url, finished('conv_1')).then(() => {
+          child.signal('SIGTERM');
+          sent.end(body.slice(40));
+        }, reject);
+      });
+    });
+    expect(await answer).toBe(200);
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+    expect(await withLog(dataDir, (log) => log.find('conv_2'))).toMatchObject({ status: 'completed' });
+  });
+
+  it('do not start with settings that cannot work, and name each of them', async () => {
+    const started = deployed('webhooks', { NODE_ENV: 'production', WEBHOOK_AUTH: 'none' });
+    await expect(started).rejects.toThrow(/ended before it was ready \(1\)[\s\S]*ELEVENLABS_API_KEY is missing[\s\S]*AUTH_SIGNING_KEY is missing[\s\S]*WEBHOOK_AUTH=none is refused/);
+  });
+});
+
+describe('the API as it is deployed', () => {
+  it('says how it is, signs in, and shows a call only to its tenant', async () => {
+    const { url } = await deployed('api');
+    const health = await fetch(`${url}/health`);
+    expect(health.status).toBe(200);
+    expect(await health.json()).toMatchObject({ status: 'ok' });
+    const get = async (path: string, token: string): Promise<{ status: number; body: unknown }> => {
+      const answer = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } });
+      return { status: answer.status, body: await answer.json() };
+    };
+    const token = await signIn(url, 'anna');
+    expect(await get('/calls', token)).toEqual({ status: 200, body: { calls: [], next_cursor: null } });
+    expect(await get('/calls/EL_conv_1', token)).toMatchObject({ status: 404, body: { code: 'call_not_found' } });
+    expect(await post(`${url}/auth/login`, {}, [JSON.stringify({ username: 'anna', password: 'wrong' })])).toMatchObject({ status: 401, body: { code: 'credentials_invalid' } });
+    expect(await post(`${url}/auth/login`, { 'content-encoding': 'gzip' }, [gzipSync('{}')])).toMatchObject({ status: 415 });
+  });
+});
+
+describe('the jobs as they are deployed', () => {
+  it('run when a service asks, and for nobody else', async () => {
+    const { url, dataDir } = await deployed('jobs');
+    // Of another function, which shares the signing key.
+    const api = await startChild(['node_modules/.bin/functions-framework', '--source', 'functions/index.ts', '--target', 'api', '--port', String(await freePort())], { DATA_DIR: dataDir }, /URL: http:\/\/localhost:(\d+)/);
+    const apiUrl = `http://127.0.0.1:${api.ready}`;
+    const as = async (username: string): Promise<Record<string, string>> => ({ authorization: `Bearer ${await signIn(apiUrl, username)}` });
+    expect(await post(`${url}/`, await as('sam'), ['{}'])).toEqual({ status: 200, body: { freed: 0, settled: 0, swept: 0, erased: 0 } });
+    expect(await post(`${url}/`, await as('anna'), ['{}'])).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(await post(`${url}/`, await as('theo'), ['{}'])).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(await post(`${url}/`, {}, ['{}'])).toMatchObject({ status: 401, body: { code: 'token_missing' } });
+    const got = await fetch(`${url}/`, { headers: await as('sam') });
+    expect(got.status).toBe(405);
+  });
+});

@@ -1,4 +1,5 @@
 /** The page at `/` of one machine: sign in, start a call, see it live. Text is only ever text. */
+import { FIRST_DRIVER, firstCallLine } from './first-call.ts';
 import { connect, type BoardRow, type EventFrame, type Feed, type Following, type InterimFrame } from './index.ts';
 
 /** Lines kept on the page. */
@@ -16,10 +17,7 @@ const board = element('board', HTMLUListElement);
 const tail = element('tail', HTMLOListElement);
 const callButton = element('call', HTMLButtonElement);
 
-const credentials = { username: 'dispatcher@example.com', password: 'earshot-local' };
-element('curl', HTMLElement).textContent =
-  `TOKEN=$(curl -s ${location.origin}/auth/login -H 'content-type: application/json' -d '${JSON.stringify(credentials)}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/') && ` +
-  `curl -s ${location.origin}/driver_data/call-elevenlabs -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"driver_ids":["test_driver_123"],"violation_types":["speeding"]}'`;
+element('curl', HTMLElement).textContent = firstCallLine(location.origin);
 
 let token = '';
 let feed: Feed | null = null;
@@ -57,7 +55,7 @@ element('sign-in', HTMLFormElement).addEventListener('submit', (event) => {
 callButton.addEventListener('click', () => {
   void shown(async () => {
     chosen = false;
-    const said = await post('/driver_data/call-elevenlabs', { driver_ids: ['test_driver_123'], violation_types: ['speeding'] });
+    const said = await post('/driver_data/call-elevenlabs', { driver_ids: [FIRST_DRIVER], violation_types: ['speeding'] });
     if (typeof said['call_sid'] === 'string') follow(said['call_sid']);
   });
 });

@@ -1,4 +1,5 @@
 /** What one machine has at its first start, and what the settings say at every start. */
+import { FIRST_DRIVER, FIRST_LOGIN } from '../client/first-call.ts';
 import type { Parts } from '../functions/parts.ts';
 import type { Driver } from '../ports/directory.ts';
 import type { Passwords } from '../ports/password.ts';
@@ -6,7 +7,7 @@ import type { Passwords } from '../ports/password.ts';
 export const LOCAL_TENANT = 'local';
 export const LOCAL_WORKSPACE = 'local';
 /** The login that is printed: it opens this machine only, which listens on 127.0.0.1. */
-export const LOCAL_LOGIN = { username: 'dispatcher@example.com', password: 'earshot-local' } as const;
+export const LOCAL_LOGIN = FIRST_LOGIN;
 
 /** As many as the largest plan of the provider lets run at once. */
 const CONCURRENCY_COUNT = 30;
@@ -64,7 +65,7 @@ const driver = (driverId: string, driverName: string, phoneNumber: string, trigg
 
 /** Numbers of the range that North America keeps for fiction. */
 const DRIVERS: readonly Driver[] = [
-  driver('test_driver_123', 'Test Driver', '+15550100123', [{ type: 'speeding', detail: '78 in a 65 zone' }]),
+  driver(FIRST_DRIVER, 'Test Driver', '+15550100123', [{ type: 'speeding', detail: '78 in a 65 zone' }]),
   driver('test_driver_124', 'Test Driver Two', '+15550100124', [{ type: 'hours_of_service', detail: '11-hour limit passed by 25 minutes' }]),
   driver('test_driver_125', 'Test Driver Three', '+15550100125', [{ type: 'missed_inspection' }, { type: 'speeding', detail: '71 in a 55 zone' }]),
   driver('test_driver_126', 'Test Driver Four', '+15550100126', []),

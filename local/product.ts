@@ -1,4 +1,5 @@
 /** The whole product in one process, on one origin: functions, relay, jobs, and a simulated ElevenLabs where no key is set. */
+import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -47,6 +48,8 @@ export interface ProductOptions {
 /** Starts it; resolves when it serves. Rejects where the port is taken or the data cannot be opened. */
 export const startProduct = async ({ settings, runtime, log, version }: ProductOptions): Promise<Product> => {
   const { dataDir } = settings;
+  // Numbers, names and secrets lie there: for its owner only.
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
   const parts: Parts = {

@@ -5,7 +5,7 @@ import { EarshotError } from '../core/protocol/codes.ts';
 import { jsonLog, type LogLevel } from '../ports/log.json.ts';
 import type { Log } from '../ports/log.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
-import { LOCAL_LOGIN } from './first-start.ts';
+import { FIRST_LOGIN, firstCallLine } from '../client/first-call.ts';
 import { startProduct, type Product } from './product.ts';
 
 const print = (text: string): void => void process.stdout.write(text);
@@ -14,23 +14,16 @@ const banner = (product: Product, settings: Settings): string => `
   Earshot is running.
 
   Look here      ${product.url}/
-  Log in         ${LOCAL_LOGIN.username}  /  ${LOCAL_LOGIN.password}
+  Log in         ${FIRST_LOGIN.username}  /  ${FIRST_LOGIN.password}
   API docs       ${product.url}/docs
   ElevenLabs     ${product.simulated === null ? `the real one, ${settings.elevenlabsBaseUrl}` : `simulated, ${product.simulated.url}/simulator`}
   Data           ${settings.dataDir}
 
   Start a call with this line (it signs in first):
 
-  ${curlLine(product.url)}
+  ${firstCallLine(product.url)}
 
 `;
-
-/** True as pasted into a POSIX shell, with nothing but curl and sed. */
-export const curlLine = (url: string): string =>
-  [
-    `TOKEN=$(curl -s ${url}/auth/login -H 'content-type: application/json' -d '{"username":"${LOCAL_LOGIN.username}","password":"${LOCAL_LOGIN.password}"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,
-    `curl -s ${url}/driver_data/call-elevenlabs -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"driver_ids":["test_driver_123"],"violation_types":["speeding"]}'`,
-  ].join(' && ');
 
 /** A person at a terminal sees what went wrong; a machine that reads the output gets every entry. */
 const levelFor = (settings: Settings): LogLevel => (process.stderr.isTTY && (process.env['LOG_LEVEL'] ?? '') === '' ? 'warn' : settings.logLevel);

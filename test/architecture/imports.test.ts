@@ -25,7 +25,7 @@ const RULES: readonly Rule[] = [
   { files: /^functions\//, imports: [CORE, /^functions\//], types: [PORT_TYPES], packages: [/^node:/, 'hono', /^hono\//, '@hono/zod-openapi', '@hono/node-server', 'zod'] },
   { files: /^ws-relay\//, imports: [CORE, /^ws-relay\//], types: [PORT_TYPES], packages: [/^node:/, 'ws', 'zod'] },
   { files: /^client\//, imports: [/^client\//, /^core\/domain\//, /^core\/protocol\/(codes|limits)\.ts$/], types: [CORE], packages: [] },
-  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|local)\//], packages: [/^node:/, 'ws', 'zod'] },
+  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|client|local)\//], packages: [/^node:/, 'ws', 'zod'] },
   { files: /^cli\//, imports: [/^(core|ports|functions|client|local|cli)\//], packages: [/^node:/, 'commander', 'ws', 'zod'] },
 ];
 

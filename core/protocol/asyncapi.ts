@@ -63,8 +63,9 @@ const entries = <T>(table: Readonly<Record<string, Row>>, make: (name: string, r
 
 /** AsyncAPI's own schema object is JSON Schema draft 07. */
 const payload = (schema: z.ZodType): object => {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
-  return rest;
+  const described: Record<string, unknown> = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
+  // The dialect is said once, by AsyncAPI itself.
+  return Object.fromEntries(Object.entries(described).filter(([key]) => key !== '$schema'));
 };
 
 const reference = (path: string): { $ref: string } => ({ $ref: `#/${path}` });

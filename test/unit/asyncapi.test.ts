@@ -7,7 +7,8 @@ import { ClientMessage } from '../../core/protocol/messages.ts';
 describe('the AsyncAPI document', () => {
   it('is valid', async () => {
     const { document, diagnostics } = await new Parser().parse(JSON.stringify(asyncApiDocument({ version: '1.2.3' })));
-    expect(diagnostics.filter(({ severity }) => severity === 0)).toEqual([]);
+    const ERROR: number = 0;
+    expect(diagnostics.filter(({ severity }) => (severity as number) === ERROR)).toEqual([]);
     expect(document?.info().version()).toBe('1.2.3');
     expect(document?.channels().all()[0]?.address()).toBe('/ws/calls/transcriptions');
   });

@@ -19,6 +19,7 @@ export interface CallReader {
   page(callSid: string, afterSeq: number, limit: number): Page | null;
   wholeText(callSid: string, seq: number): string | null;
   details(callSid: string): CallDetails | null;
+  hasKey(callSid: string, key: string): boolean;
   list(query: ListQuery): { calls: CallState[]; next_cursor: string | null };
   changes(tenants: readonly string[] | null, mark: string | null): { calls: CallState[]; mark: string; more: boolean };
   active(tenant: string | null, endedSince: number): CallState[];
@@ -97,6 +98,7 @@ export const sqliteReader = ({ database }: SqliteDatabase): CallReader => {
       const row = sql('SELECT analysis_data, metadata_json FROM calls WHERE call_sid = ?').get(callSid) as unknown as CallDetails | undefined;
       return row === undefined ? null : { analysis_data: row.analysis_data, metadata_json: row.metadata_json };
     },
+    hasKey: (callSid, key) => sql('SELECT 1 FROM keys WHERE call_sid = ? AND key = ?').get(callSid, key) !== undefined,
     list: (query) => list(sql, query),
     changes: (tenants, after) => {
       if (after === null) return { calls: [], mark: String(mark()), more: false };

@@ -5,7 +5,7 @@
 import { chainStart } from '../core/domain/digest.ts';
 import { decide } from '../core/domain/call/decide.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
-import { keysOf, needsHistory } from '../core/domain/call/keys.ts';
+import { keysOf, needsHistory, turnKey } from '../core/domain/call/keys.ts';
 import { isTerminal, newCallState, type CallDetails, type CallState, type NewCall } from '../core/domain/call/state.ts';
 import type { HistoryEvent } from '../core/domain/call/turns.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
@@ -49,6 +49,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
     read: async (callSid, afterSeq, limit) => store.snapshot(() => reader.page(callSid, afterSeq, limit)),
     wholeText: async (callSid, seq) => store.snapshot(() => reader.wholeText(callSid, seq)),
     details: async (callSid) => store.snapshot(() => reader.details(callSid)),
+    knowsTurn: async (callSid, turnId) => store.snapshot(() => reader.hasKey(callSid, turnKey(turnId))),
     list: async (query) => store.snapshot(() => reader.list(query)),
     changes: async (tenants, mark) => store.snapshot(() => reader.changes(tenants, mark)),
     active: async (tenant, endedSince) => store.snapshot(() => reader.active(tenant, endedSince)),

@@ -95,6 +95,8 @@ export interface CallLog {
   /** The whole text of a turn whose frame is truncated; null where there is no such event. */
   wholeText(callSid: string, seq: number): Promise<string | null>;
   details(callSid: string): Promise<CallDetails | null>;
+  /** Whether the turn has a logged revision: then nothing interim of it is worth showing. */
+  knowsTurn(callSid: string, turnId: string): Promise<boolean>;
   /** Newest first by (created_at, call_sid). */
   list(query: ListQuery): Promise<{ readonly calls: readonly CallState[]; readonly next_cursor: string | null }>;
   /**

@@ -15,6 +15,7 @@ import { fetchIntoLog } from '../calls/fetch-conversation.ts';
 import { publish } from '../calls/publish.ts';
 import { routeFacts, type Routed } from '../calls/route-facts.ts';
 import type { Parts } from '../parts.ts';
+import type { InterimRates } from './interim-rates.ts';
 import { originOf, type Origin, type RawDelivery } from './origin.ts';
 import { readAgentEvent, readTurn, type InterimTurn } from './read-ingest.ts';
 import { readPostCall, type Reading } from './read-post-call.ts';
@@ -32,7 +33,7 @@ export interface Receipt {
 }
 
 /** @throws EarshotError with the code to answer: `signature_invalid`, `invalid_json`, `invalid_request`, `store_unavailable` ... */
-export const receive = async (parts: Parts, route: WebhookRoute, delivery: RawDelivery): Promise<Receipt> => {
+export const receive = async (parts: Parts, interims: InterimRates, route: WebhookRoute, delivery: RawDelivery): Promise<Receipt> => {
   const origin = await originOf(parts, delivery, route !== 'post-call');
   const id = deliveryId(parts, origin.workspace, route, delivery);
   if (delivery.passed !== null) return keep(parts, id, route, origin, tooLarge(), null);
@@ -40,7 +41,7 @@ export const receive = async (parts: Parts, route: WebhookRoute, delivery: RawDe
   const body = parse(text);
   if (body === undefined) return refuseOrKeep(parts, id, route, origin, text, 'invalid_json', notJson());
   const reading = read(route, body, `once:${parts.runtime.randomHex(8)}`, parts.runtime.now());
-  if (reading.read === 'interim') return passOn(parts, origin, reading);
+  if (reading.read === 'interim') return passOn(parts, interims, origin, reading);
   if (reading.read === 'unusable') {
     const kept = await refuseOrKeep(parts, id, route, origin, text, 'invalid_request', reading);
     return reading.reason === 'to_fetch' ? ((await fetchNow(parts, id, origin, reading)) ?? kept) : kept;
@@ -153,14 +154,15 @@ const resultOf = (routed: Extract<Routed, { routed: 'call' }>): Receipt['result'
 };
 
 /** An interim turn is handed to the bus, which may lose it; nothing of it is kept. */
-const passOn = async (parts: Parts, origin: Origin, { address, turn }: InterimTurn): Promise<Receipt> => {
+const passOn = async (parts: Parts, interims: InterimRates, origin: Origin, { address, turn }: InterimTurn): Promise<Receipt> => {
   const call = await parts.callLog.find(address.call_sid ?? address.conversation_id ?? '');
   const none: Receipt = { result: 'ignored', call_sid: null, conversation_id: address.conversation_id, type: 'interim', tenant: origin.tenant };
   if (call === null || call === 'erased') return none;
   if (call.workspace !== origin.workspace || (origin.tenant !== null && call.tenant !== origin.tenant)) return none;
-  if (isTerminal(call.status)) return { ...none, call_sid: call.call_sid, tenant: call.tenant };
   const now = parts.runtime.now();
   const frame = interimFrame(parts, call, turn, now);
+  const late = isTerminal(call.status) || (await parts.callLog.knowsTurn(call.call_sid, frame.turn_id));
+  if (late || !interims.passes(call.call_sid, parts.runtime.monotonic())) return { ...none, call_sid: call.call_sid, tenant: call.tenant };
   await publish(parts, { kind: 'interim', tenant: call.tenant, call_sid: call.call_sid, turn_id: frame.turn_id, text: JSON.stringify(frame), at: now });
   return { result: 'passed_on', call_sid: call.call_sid, conversation_id: call.conversation_id, type: 'interim', tenant: call.tenant };
 };

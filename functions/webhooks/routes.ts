@@ -4,6 +4,7 @@ import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
 import type { GuardedRequest } from '../guard.ts';
 import type { Parts } from '../parts.ts';
 import { codeOf, problemOf } from '../problem.ts';
+import { interimRates } from './interim-rates.ts';
 import { receive, type WebhookRoute } from './receive.ts';
 import type { WebhookRecorder } from './stats.ts';
 
@@ -21,6 +22,7 @@ interface Environment {
 /** Routes that are to stand behind the guard: they read the body that it has kept. */
 export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Environment> => {
   const app = new Hono<Environment>();
+  const interims = interimRates();
   for (const [route, path] of Object.entries(WEBHOOK_PATHS) as [WebhookRoute, string][]) {
     app.post(path, async (context) => {
       const started = parts.runtime.monotonic();
@@ -34,7 +36,7 @@ export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Enviro
       const { incoming } = context.env;
       const signature = incoming.headers['elevenlabs-signature'];
       try {
-        const receipt = await receive(parts, route, {
+        const receipt = await receive(parts, interims, route, {
           signature: typeof signature === 'string' ? signature : null,
           authorization: incoming.headers.authorization ?? null,
           body: incoming.rawBody ?? Buffer.alloc(0),

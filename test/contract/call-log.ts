@@ -171,6 +171,12 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
       expect(await log.wholeText(callSid, 9999)).toBeNull();
     });
 
+    it('knows which turns have a logged revision', async () => {
+      const callSid = await create();
+      await log.append(callSid, [entry(turn('driver', 'hello', { turn_id: 'x', rev: 3 }), 'conv1')]);
+      expect([await log.knowsTurn(callSid, 'x'), await log.knowsTurn(callSid, 'y'), await log.knowsTurn('EL_none', 'x')]).toEqual([true, false, false]);
+    });
+
     it('reads pages after a position, dense and in order', async () => {
       const callSid = await create();
       await log.append(callSid, Array.from({ length: 10 }, (_, i) => entry(agentEvent('tool_executing', { tool_call_id: `c${i}` }), 'conv1')));

@@ -275,6 +275,19 @@ describe('live turns and agent events', () => {
     expect((await types('c1')).filter((type) => type === 'transcription')).toHaveLength(1);
   });
 
+  it('that are interim stop once their turn was logged, and pass no faster than the eye follows', async () => {
+    const { ingest, published } = await functionsUnderTest();
+    const interim = (turn: string): unknown => ({ conversation_id: 'c1', speaker: 'driver', text: 'I wa', state: 'interim', turn_id: turn });
+    await ingest('transcription', { conversation_id: 'c1', speaker: 'driver', text: 'I was', turn_id: 'u1' });
+    expect((await ingest('transcription', interim('u1'))).body).toMatchObject({ result: 'ignored' });
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ingest('transcription', interim('u2'))));
+    expect(answers.every((answer) => answer.status === 200)).toBe(true);
+    const passed = answers.filter((answer) => answer.body['result'] === 'passed_on').length;
+    expect(passed).toBeGreaterThanOrEqual(4);
+    expect(passed).toBeLessThan(40);
+    expect(published.filter((message) => message.kind === 'interim')).toHaveLength(passed);
+  });
+
   it('after an erasure are stopped like every other delivery', async () => {
     const { ingest, webhook, rest, token, parts } = await functionsUnderTest();
     await webhook(done('c1'));

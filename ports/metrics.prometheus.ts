@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { METRICS, type MetricName, type Metrics } from './metrics.ts';
 
@@ -16,10 +17,18 @@ export const prometheusMetrics = (): Metrics => {
     else if (row.kind === 'gauge') gauges.set(name, new Gauge(options));
     else histograms.set(name, new Histogram({ ...options, buckets: BUCKETS_SECONDS }));
   }
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
   return {
     count: (name, labels, by = 1) => counters.get(name)?.inc(labels, by),
     set: (name, labels, value) => gauges.get(name)?.set(labels, value),
     observe: (name, labels, seconds) => histograms.get(name)?.observe(labels, seconds),
-    text: () => registry.metrics(),
+    text: () => {
+      for (const [quantile, nanoseconds] of [['0.5', delay.percentile(50)], ['0.99', delay.percentile(99)], ['1', delay.max]] as const) {
+        gauges.get('earshot_event_loop_delay_seconds')?.set({ quantile }, nanoseconds / 1e9);
+      }
+      delay.reset();
+      return registry.metrics();
+    },
   };
 };

@@ -12,12 +12,11 @@ export const METRICS = {
   earshot_deliveries_total: { kind: 'counter', labels: [], help: 'Event frames written to viewers.' },
   earshot_deliveries_failed_total: { kind: 'counter', labels: [], help: 'Sessions cut with events still to be delivered.' },
   earshot_delivery_delay_seconds: { kind: 'histogram', labels: [], help: 'From commit to the write to a viewer, for events that came over the bus.' },
-  earshot_event_loop_delay_seconds: { kind: 'gauge', labels: ['quantile'], help: 'Delay of the event loop.' },
+  earshot_event_loop_delay_seconds: { kind: 'gauge', labels: ['quantile'], help: 'Delay of the event loop since the last reading.' },
   earshot_quarantine_size: { kind: 'gauge', labels: [], help: 'Deliveries in quarantine.' },
   earshot_gaps_filled_total: { kind: 'counter', labels: [], help: 'Gaps in what the bus brought, filled from the log.' },
   earshot_history_lost_total: { kind: 'counter', labels: [], help: 'Times a viewer was told that history is lost.' },
   earshot_dials_total: { kind: 'counter', labels: ['result'], help: 'Dials by how the provider answered.' },
-  earshot_calls_found_by_reconciler_total: { kind: 'counter', labels: [], help: 'Outcomes that no webhook brought.' },
 } as const satisfies Record<string, { kind: 'counter' | 'gauge' | 'histogram'; labels: readonly string[]; help: string }>;
 
 export type MetricName = keyof typeof METRICS;

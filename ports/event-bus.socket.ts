@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type ListenOptions, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { BusMessage, EventBus } from './event-bus.ts';
 import type { Runtime } from './runtime.ts';
@@ -11,6 +12,9 @@ import type { Runtime } from './runtime.ts';
 
 /** Where the broker listens: a file (a Unix socket, or a named pipe on Windows) or a port on this machine. */
 export type BusAddress = { readonly path: string } | { readonly port: number };
+
+/** Where the broker of a data folder listens. */
+export const busFile = (dataDir: string): string => join(dataDir, 'bus.sock');
 
 export interface BusBroker {
   readonly address: BusAddress;

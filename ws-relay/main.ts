@@ -1,0 +1,81 @@
+/**
+ * One relay as a process of its own on one machine, beside the process that writes: reads the same data folder and hears of
+ * events over the bus whose broker listens at `bus.sock` in it.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { readSettings, SettingsError } from '../core/settings.ts';
+import { LOCAL_CONNECTIONS_MAX_COUNT } from '../core/protocol/limits.ts';
+import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
+import { sqliteDirectory } from '../ports/directory.sqlite.ts';
+import { busFile, socketBus } from '../ports/event-bus.socket.ts';
+import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
+import { jsonLog } from '../ports/log.json.ts';
+import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
+import { systemRuntime } from '../ports/runtime.system.ts';
+import { createRelay } from './relay.ts';
+
+const start = async (): Promise<void> => {
+  const settings = readSettings(process.env, 'local', 'relay');
+  const { dataDir } = settings;
+  const runtime = systemRuntime();
+  const log = jsonLog(settings.logLevel, (line) => process.stdout.write(line));
+  const signingKey = settings.authPublicKeys === null ? (settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir))) : null;
+  const keys = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
+  const callLog = sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime, readOnly: true });
+  const directory = sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime });
+  const bus = socketBus({ path: busFile(dataDir) }, runtime);
+  const relay = createRelay({
+    callLog,
+    bus,
+    directory,
+    identity: joseIdentity({ publicKeys: keys.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
+    runtime,
+    log,
+    metrics: prometheusMetrics(),
+    options: {
+      allowedOrigins: settings.allowedOrigins,
+      allowQueryToken: settings.allowQueryToken,
+      maxConnectionsPerUser: settings.maxConnectionsPerUser,
+      maxConnections: LOCAL_CONNECTIONS_MAX_COUNT,
+      version: process.env['npm_package_version'] ?? 'unknown',
+      metricsOpen: true,
+      moveAfterMs: null,
+    },
+  });
+
+  const server = createServer((request, response) => {
+    relay.handleRequest(request, response).then(
+      (answered) => {
+        if (!answered) response.writeHead(404).end();
+      },
+      (error: unknown) => {
+        log.error('request failed', {}, error);
+        response.destroy();
+      },
+    );
+  });
+  server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
+  await relay.start();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, resolve);
+  });
+  log.info('Application startup complete', { port: (server.address() as AddressInfo).port });
+
+  const stop = async (): Promise<void> => {
+    server.close();
+    await relay.drain();
+    await relay.close();
+    await Promise.all([bus.close(), callLog.close(), directory.close()]);
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+};
+
+start().catch((error: unknown) => {
+  const reason = error instanceof SettingsError ? error.message : `The relay did not start: ${error instanceof Error ? error.name : 'unknown error'}`;
+  process.stderr.write(`${reason}\n`);
+  process.exit(1);
+});

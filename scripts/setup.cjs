@@ -16,6 +16,9 @@ var lock = require('crypto').createHash('sha256').update(fs.readFileSync(path.jo
 var installed = '';
 try { installed = fs.readFileSync(marker, 'utf8').trim(); } catch (error) { installed = ''; }
 
+// Whoever has the tests' packages keeps them: starting the product must not take them away.
+full = full || installed.indexOf('full ') === 0 || fs.existsSync(path.join(modules, 'vitest'));
+
 if (installed !== 'full ' + lock && (full || installed !== 'run ' + lock)) {
   process.stdout.write('Installing what ' + (full ? 'the tests need' : 'Earshot needs to run') + ' (once; about half a minute) ...\n');
   var args = ['ci', '--no-audit', '--no-fund', '--ignore-scripts'].concat(full ? [] : ['--omit=dev']);

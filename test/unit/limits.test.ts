@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import * as limits from '../../core/protocol/limits.ts';
+import * as table from '../../core/protocol/limits.ts';
 import { CLOSE_CODES, ERRORS } from '../../core/protocol/codes.ts';
+
+/** As numbers, not as the literals they happen to be: the comparisons below are questions. */
+const limits: { readonly [K in keyof typeof table]: number } = table;
 
 describe('the limits fit together', () => {
   it.each([

@@ -1,8 +1,9 @@
 /** What follows from a dial: begun, answered, refused, or never answered at all. */
 import { finish } from './decide-finished.ts';
 import type { Draft } from './draft.ts';
-import type { Fact, FactEntry, FactResult, Outcome } from './facts.ts';
+import type { Fact, FactEntry, FactResult } from './facts.ts';
 import { dialKey } from './keys.ts';
+import { failedOutcome } from './outcome.ts';
 import { isTerminal } from './state.ts';
 
 type DialFact = Extract<Fact, { kind: 'dialing' | 'dial_accepted' | 'dial_failed' | 'dial_unknown' | 'needs_person' }>;
@@ -36,7 +37,7 @@ export const decideDial = (draft: Draft, fact: DialFact, entry: FactEntry): Fact
     case 'dial_failed':
       draft.change({ dial_settled: true });
       if (draft.call.conversation_id !== null || isTerminal(draft.call.status)) return { result: 'noted' };
-      finish(draft, emptyOutcome(fact.reason), null);
+      finish(draft, failedOutcome(fact.reason), null);
       return null;
   }
 };
@@ -48,27 +49,5 @@ export const merge = (draft: Draft, owner: string): void => {
   if (isTerminal(draft.call.status)) {
     draft.emit({ type: 'call_amended', changed: { merged_into: { from: before, to: owner } }, source: 'dial' });
     draft.seal();
-  } else finish(draft, emptyOutcome('merged'), owner);
+  } else finish(draft, failedOutcome('merged'), owner);
 };
-
-const emptyOutcome = (reason: string): Outcome => ({
-  status: 'failed',
-  reason,
-  started_at: null,
-  transcript_summary: null,
-  call_duration_seconds: null,
-  cost: null,
-  cost_credits: null,
-  call_successful: null,
-  outcome: null,
-  call_summary_title: null,
-  termination_reason: null,
-  analysis_data: null,
-  metadata_json: null,
-  evaluation_results: null,
-  collection_results: null,
-  direction: null,
-  agent_id: null,
-  transcript: null,
-  tools: [],
-});

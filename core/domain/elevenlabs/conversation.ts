@@ -5,6 +5,7 @@
  */
 import { ID_MAX_CHARACTERS } from '../../protocol/limits.ts';
 import { canonical } from '../call/keys.ts';
+import { failedOutcome } from '../call/outcome.ts';
 import type { FinalTool, FinalTurn, Outcome } from '../call/facts.ts';
 import type { CallStatus, Speaker } from '../../protocol/frames.ts';
 import { cutToCharacters, cutToJsonBytes } from '../text.ts';
@@ -88,8 +89,7 @@ export const outcomeOf = (data: JsonRecord, terminal: 'completed' | 'failed'): O
 
 /** The outcome that a `call_initiation_failure` tells. */
 export const initiationFailureOf = (data: JsonRecord): Outcome => ({
-  ...outcomeOf({}, 'failed'),
-  reason: shortReason(asText(data['failure_reason']) ?? 'unknown'),
+  ...failedOutcome(shortReason(asText(data['failure_reason']) ?? 'unknown')),
   outcome: 'failure',
   call_successful: false,
   metadata_json: jsonText(data['metadata']),

@@ -55,7 +55,7 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   const known = address.call_sid ?? conversationId;
   const found = known === null ? null : await parts.callLog.find(known);
   if (found === 'erased') return { routed: 'erased' };
-  if (found !== null) return appendTo(parts, reach, found, entries);
+  if (found !== null) return appendTo(parts, reach, found, named(found, address, entries));
   // A sender that names a call by our id means exactly that one.
   if (conversationId === null) return { routed: 'unknown_call' };
   const asked = await askedFor(parts, reach, address);
@@ -65,6 +65,12 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
     if (routed.routed !== 'call' || !routed.results.some((result) => result.result === 'ignored' && result.why === 'another conversation')) return routed;
   }
   return adoptOrWait(parts, reach, conversationId, address, entries, mayWait);
+};
+
+/** Older callers put a call_sid where a conversation_id belongs: it names the call, but is no conversation to bind. */
+const named = (found: CallState, { call_sid, conversation_id }: Address, entries: readonly FactEntry[]): readonly FactEntry[] => {
+  const isConversation = call_sid !== null ? conversation_id !== call_sid : conversation_id === found.conversation_id;
+  return isConversation ? entries : entries.map((entry) => ({ ...entry, conversation_id: null }));
 };
 
 /** The call that we asked the provider for and that has no conversation yet. */

@@ -78,10 +78,7 @@ export const readAgentEvent = (body: unknown, onceId: string): Reading => {
 };
 
 const addressOf = (body: { readonly conversation_id?: string | null | undefined; readonly call_sid?: string | null | undefined; readonly agent_id?: string | null | undefined }): Address => {
-  // Older callers put either id into either field: an id of ours starts with EL_.
-  const conversation = body.conversation_id ?? null;
-  const callSid = body.call_sid ?? null;
-  return { conversation_id: conversation, call_sid: callSid, own_call_sid: null, provider_call_id: null, agent_id: body.agent_id ?? null };
+  return { conversation_id: body.conversation_id ?? null, call_sid: body.call_sid ?? null, own_call_sid: null, provider_call_id: null, agent_id: body.agent_id ?? null };
 };
 
 const unusable = (body: unknown, type: string, error: z.ZodError): Reading => ({

@@ -211,6 +211,17 @@ describe('one conversation, one call', () => {
     expect((await earshot.webhook(done('conv-1', { metadata: { phone_call: { type: 'twilio', call_sid: 'CA77', direction: 'outbound' } } }))).body).toMatchObject({ result: 'stored', call_sid: call?.call_sid });
   });
 
+  it('either id names the call in either field, and a call_sid is never taken for a conversation', async () => {
+    const earshot = await functionsUnderTest({ provider: (method) => (method === 'POST' ? { status: 200, body: { success: true, message: 'ok', callSid: 'CA1' } } : { status: 404, body: {} }) });
+    const [call] = callsOf(await dial(earshot, { driver_ids: ['d1'] }));
+    const sid = call?.call_sid ?? '';
+    expect((await earshot.ingest('transcription', { conversation_id: sid, speaker: 'agent', text: 'one' })).body).toMatchObject({ result: 'stored', call_sid: sid, conversation_id: null });
+    expect((await earshot.ingest('transcription', { call_sid: sid, conversation_id: sid, speaker: 'agent', text: 'two' })).body).toMatchObject({ result: 'stored', conversation_id: null });
+    expect((await earshot.ingest('transcription', { call_sid: sid, conversation_id: 'conv-1', speaker: 'agent', text: 'three' })).body).toMatchObject({ result: 'stored', conversation_id: 'conv-1' });
+    expect((await earshot.ingest('transcription', { call_sid: 'conv-1', speaker: 'agent', text: 'four' })).body).toMatchObject({ result: 'stored', call_sid: sid });
+    expect(await earshot.parts.callLog.find('conv-1')).toMatchObject({ call_sid: sid, turn_count: 4 });
+  });
+
   it('a second conversation of one phone call is a call of its own', async () => {
     const { provider } = accepting();
     const earshot = await functionsUnderTest({ provider });

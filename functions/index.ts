@@ -1,9 +1,12 @@
 /**
  * The functions as they are deployed: chooses the ways, registers the three functions with functions-framework. What is opened is
- * opened at the first request. Here the embedded ways: a log and a directory in DATA_DIR, which relays on the same machine read.
+ * opened at the first request. Here the embedded ways: a log and a directory in DATA_DIR, which relays on the same machine
+ * (`ws-relay/main.ts`) read, and the bus over which they hear of events.
  */
 import { readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { http } from '@google-cloud/functions-framework';
 import { ERRORS } from '../core/protocol/codes.ts';
@@ -11,7 +14,7 @@ import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
 import { readSettings } from '../core/settings.ts';
 import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
 import { sqliteDirectory } from '../ports/directory.sqlite.ts';
-import { socketBus } from '../ports/event-bus.socket.ts';
+import { busFile, socketBroker, socketBus, type BusBroker } from '../ports/event-bus.socket.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { sentryLog } from '../ports/log.sentry.ts';
@@ -39,15 +42,36 @@ interface Opened {
   close(): Promise<void>;
 }
 
+/**
+ * Carries the bus of this data folder, unless another process does; a socket file whose process died is removed.
+ * @returns null where somebody else carries it
+ */
+const carryBus = async (path: string): Promise<BusBroker | null> => {
+  const carry = (): Promise<BusBroker | null> => socketBroker({ path }).catch(() => null);
+  const broker = await carry();
+  if (broker !== null || (await answers(path))) return broker;
+  await rm(path, { force: true });
+  return carry();
+};
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+
 const open = async (): Promise<Opened> => {
   const { dataDir } = settings;
+  await mkdir(dataDir, { recursive: true });
+  const broker = await carryBus(busFile(dataDir));
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
   const parts: Parts = {
     callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
     directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
     rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
-    bus: socketBus({ path: join(dataDir, 'events.sock') }, runtime),
+    bus: socketBus({ path: busFile(dataDir) }, runtime),
     provider: elevenLabsProvider(),
     identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
     issuer,
@@ -61,6 +85,7 @@ const open = async (): Promise<Opened> => {
     app,
     close: async () => {
       await Promise.all([parts.callLog.close(), parts.directory.close(), parts.rawStore.close(), parts.bus.close()]);
+      await broker?.close();
     },
   };
 };

@@ -10,7 +10,7 @@ import { DeliveriesAnswer } from '../core/protocol/rest.ts';
 import { POLL_WAIT_MAX_SECONDS } from '../core/protocol/limits.ts';
 import type { z } from 'zod';
 import { apiOf, type Api } from './api.ts';
-import { asCliError, CliError, type ExitName } from './exit-codes.ts';
+import { asCliError, CliError, usage, type ExitName } from './exit-codes.ts';
 import { dataDir } from './local-data.ts';
 import { localPort, targetOf, urlOf } from './target.ts';
 import { pause } from './wait.ts';
@@ -18,7 +18,7 @@ import { postDelivery } from './webhooks.ts';
 import type { Cli } from './world.ts';
 
 export interface ListenOptions {
-  readonly from: string;
+  readonly from?: string;
   readonly forward?: string;
   readonly position?: string;
   /** End when there is nothing more to forward now. */
@@ -34,6 +34,7 @@ const WORTH_ANOTHER_TRY: readonly ExitName[] = ['unreachable', 'not_now'];
 
 /** Ends when the person does, or with --once when nothing is left. */
 export const listen = async (cli: Cli, options: ListenOptions): Promise<void> => {
+  if (options.from === undefined) throw usage('Name the deployment with --from.');
   const api = apiOf(targetOf(cli, options.from), cli);
   const forward = urlOf('--forward', options.forward ?? `http://127.0.0.1:${localPort(cli.env)}`, ['http', 'https']);
   if (forward === api.url) throw new CliError('same_deployment', '--from and --forward are the same Earshot.', 'usage');

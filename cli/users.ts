@@ -5,6 +5,7 @@ import { CliError, usage } from './exit-codes.ts';
 import { withDirectory } from './local-data.ts';
 import { table } from './output.ts';
 import { newPassword } from './password.ts';
+import { pause } from './wait.ts';
 import type { Cli } from './world.ts';
 
 const shown = ({ user, username, tenant, roles, disabled }: User) => ({ user, username, tenant, roles, disabled });
@@ -62,7 +63,8 @@ export const changePassword = (cli: Cli, username: string, options: { readonly p
   withDirectory(cli, async (directory) => {
     const { user } = await named(directory, username);
     const password = await cli.ways.passwords.hash(await newPassword(cli, options.passwordFile));
-    await change(cli, directory, user, (found) => ({ ...found, password, tokens_valid_from: cli.runtime.now(), failed_sign_ins: 0, sign_in_blocked_until: 0 }));
+    await change(cli, directory, user, (found) => ({ ...found, password, tokens_valid_from: nextSecond(cli), failed_sign_ins: 0, sign_in_blocked_until: 0 }));
+    await untilNextSecond(cli);
     cli.print.line(`Changed; ${username} has to sign in again.`);
   });
 
@@ -81,9 +83,14 @@ export const disableUser = (cli: Cli, username: string, options: { readonly enab
   withDirectory(cli, async (directory) => {
     const { user } = await named(directory, username);
     const disabled = options.enable !== true;
-    await change(cli, directory, user, (found) => ({ ...found, disabled, ...(disabled ? { tokens_valid_from: cli.runtime.now() } : {}) }));
+    await change(cli, directory, user, (found) => ({ ...found, disabled, ...(disabled ? { tokens_valid_from: nextSecond(cli) } : {}) }));
+    if (disabled) await untilNextSecond(cli);
     cli.print.line(`${username} is ${disabled ? 'disabled: live sessions end within a minute' : 'enabled'}.`);
   });
+
+/** Tokens tell their second only: those of this one end too, and a sign-in after the verb is of a later one. */
+const nextSecond = (cli: Cli): number => (Math.floor(cli.runtime.now() / 1000) + 1) * 1000;
+const untilNextSecond = (cli: Cli): Promise<void> => pause(nextSecond(cli) - cli.runtime.now(), cli.stop);
 
 const change = async (cli: Cli, directory: Directory, user: string, how: (user: User) => User): Promise<void> => {
   const after = await directory.changeUser(user, how);

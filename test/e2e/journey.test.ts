@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { command, startRig, temporaryFolder, type Rig } from '../fixtures/command.ts';
 
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
@@ -73,8 +74,8 @@ describe('the end-to-end journey', () => {
   it('reads test/.env, and signs in by the key of the tests where there is no password', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder.path, 'test'));
-    const { TEST_PASSWORD: _password, ...rest } = deployed;
-    writeFileSync(join(folder.path, 'test/.env'), [...Object.entries(rest), ['E2E_AUTH_KEY', 'key-of-the-tests']].map(([name, value]) => `${name}=${value}`).join('\n'));
+    const kept = { ...deployed, TEST_PASSWORD: '', E2E_AUTH_KEY: 'key-of-the-tests' };
+    writeFileSync(join(folder.path, 'test/.env'), Object.entries(kept).map(([name, value]) => `${name}=${value}`).join('\n'));
     const { code, out } = await command(['e2e', '--connections', '1'], { root: folder.path });
     expect(code).toBe(0);
     expect(out).toContain('[AUTH] Authentication successful!');
@@ -111,6 +112,29 @@ describe('the end-to-end journey', () => {
     silent.close();
   });
 
+  it('catches a relay that swallows one event', async () => {
+    const swallowing = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'earshot.v1' });
+    await new Promise<void>((resolve) => swallowing.once('listening', resolve));
+    swallowing.on('connection', (viewer, request) => {
+      const relay = new WebSocket(`${deployed['WS_BASE_URL'] ?? ''}/ws`, (request.headers['sec-websocket-protocol'] ?? '').split(', '));
+      const waiting: string[] = [];
+      viewer.on('message', (data) => (relay.readyState === WebSocket.OPEN ? relay.send((data as Buffer).toString()) : waiting.push((data as Buffer).toString())));
+      relay.on('open', () => waiting.forEach((text) => relay.send(text)));
+      relay.on('message', (data) => {
+        const text = (data as Buffer).toString();
+        if (!text.includes('"seq":5,')) viewer.send(text);
+      });
+      relay.on('close', (code) => viewer.close(code));
+      viewer.on('close', () => relay.close());
+    });
+    const { code, out } = await command(['e2e', '--timeout', '5'], { env: { ...deployed, WS_BASE_URL: `ws://127.0.0.1:${(swallowing.address() as AddressInfo).port}` } });
+    expect(code).toBe(1);
+    const failed = linesOf(out).filter((line) => line.startsWith('FAIL')).map((line) => line.replace(/^FAIL {2}([^:]+?): .*$/, '$1'));
+    expect(failed).toEqual(expect.arrayContaining(['seqs are dense from 1, once each', 'the digest proves that nothing is missing', 'events by REST equal those by socket']));
+    expect(failed).not.toContain('a bad token is refused with error token_invalid and close code 4502');
+    swallowing.close();
+  });
+
   it.each([
     [['--connections'], 7],
     [['--connections', '40'], 40],
@@ -123,6 +147,11 @@ describe('the end-to-end journey', () => {
   });
 
   it('tells a refused token from an error among many connections, and fails', async () => {
+    const other = await startRig();
+    const refused = await command(['e2e', '--connections', '3'], { env: { ...deployed, WS_BASE_URL: other.product.url.replace('http', 'ws') } });
+    expect(refused.code).toBe(1);
+    expect(refused.out).toContain('Successful: 0\nAuth required: 3\nTimeouts: 0\nErrors: 0\n');
+    await other.close();
     const bad = await command(['e2e', '--connections', '3'], { env: { ...deployed, WS_BASE_URL: 'ws://127.0.0.1:1' } });
     expect(bad.code).toBe(1);
     expect(bad.out).toContain('Successful: 0\nAuth required: 0\nTimeouts: 0\nErrors: 3\n');

@@ -1,0 +1,129 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { command, startHere, temporaryFolder, type Ran } from '../fixtures/command.ts';
+
+/** Rows as PostgreSQL's `COPY ... CSV HEADER` writes them. */
+const OLDER = [
+  'call_sid,conversation_id,status,created_at,call_end_time,transcript_summary,call_duration_seconds,cost,call_successful,analysis_data,metadata_json',
+  'EL_d1_2025-11-21T10:00:00,conv_a,completed,2025-11-21 10:00:00.5+00,2025-11-21 10:02:05+00,"Spoke of ""speed"", then agreed.",120,0.05,t,"{""call_successful"":""success""}","{""cost"":5}"',
+  'EL_d2_2025-11-20T09:00:00,,failed,2025-11-20T09:00:00Z,,,,,f,,',
+  'EL_d3_2025-11-19T09:00:00,conv_c,initiated,2025-11-19 04:00:00-05,,,,,,,',
+  '',
+].join('\n');
+
+describe('the verbs that care for the log', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  beforeEach(() => {
+    folder = temporaryFolder();
+  });
+  afterEach(() => {
+    folder.remove();
+  });
+  const earshot = (...args: string[]): Promise<Ran> => command(args, { env: { DATA_DIR: folder.path } });
+  const file = (text: string): string => {
+    const path = join(folder.path, 'older.csv');
+    writeFileSync(path, text);
+    return path;
+  };
+  const document = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, out, err } = await earshot(...args, '--json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return JSON.parse(out) as Record<string, unknown>;
+  };
+  /** Runs the product on the folder for as long as `work` takes. */
+  const serving = async <T>(work: (earshotThere: (...args: string[]) => Promise<Ran>) => Promise<T>): Promise<T> => {
+    const product = await startHere(folder.path);
+    try {
+      return await work((...args) => command(args, { env: { DATA_DIR: folder.path, PORT: String(product.port) } }));
+    } finally {
+      await product.close();
+    }
+  };
+
+  it("takes the older system's calls over with their times and six fields, once however often", async () => {
+    const path = file(OLDER);
+    expect(await document('import', path)).toEqual({ imported: 3, repeated: 0, elsewhere: 0, problems: [] });
+    expect(await document('import', path)).toEqual({ imported: 0, repeated: 3, elsewhere: 0, problems: [] });
+    await serving(async (there) => {
+      const { calls } = JSON.parse((await there('calls', '--json')).out) as { calls: Record<string, unknown>[] };
+      expect(calls.map((call) => [call['call_sid'], call['status'], call['created_at']])).toEqual([
+        ['EL_d1_2025-11-21T10:00:00', 'completed', '2025-11-21T10:00:00.500Z'],
+        ['EL_d2_2025-11-20T09:00:00', 'failed', '2025-11-20T09:00:00.000Z'],
+        ['EL_d3_2025-11-19T09:00:00', 'failed', '2025-11-19T09:00:00.000Z'],
+      ]);
+      expect(JSON.parse((await there('show', 'conv_a', '--json')).out)).toMatchObject({
+        call_sid: 'EL_d1_2025-11-21T10:00:00',
+        started_at: '2025-11-21T10:00:05.000Z',
+        call_end_time: '2025-11-21T10:02:05.000Z',
+        transcript_summary: 'Spoke of "speed", then agreed.',
+        call_duration_seconds: 120,
+        cost: 0.05,
+        call_successful: true,
+        analysis_data: '{"call_successful":"success"}',
+        metadata_json: '{"cost":5}',
+        sealed: true,
+      });
+      const bare = { transcript_summary: null, call_duration_seconds: null, cost: null, analysis_data: null, metadata_json: null };
+      expect(JSON.parse((await there('show', 'EL_d2_2025-11-20T09:00:00', '--json')).out)).toMatchObject({ ...bare, call_successful: false });
+      expect(JSON.parse((await there('show', 'conv_c', '--json')).out)).toMatchObject({ ...bare, reason: 'never seen to end by the older system (initiated)' });
+      expect((await there('tail', 'conv_a')).out).toContain('[sealed] complete');
+    });
+  });
+
+  it('takes rows from before the six fields existed: they are null', async () => {
+    expect(await document('import', file('call_sid,status,created_at\nEL_old,completed,2025-01-01T00:00:00Z\n'))).toMatchObject({ imported: 1 });
+    await serving(async (there) => {
+      expect(JSON.parse((await there('show', 'EL_old', '--json')).out)).toMatchObject({ status: 'completed', transcript_summary: null, metadata_json: null });
+    });
+  });
+
+  it('names every bad line of an import by number and column, and takes nothing of it but for --partial', async () => {
+    const path = file('call_sid,status,created_at,cost,call_successful,metadata_json\nEL_good,completed,2025-01-01T00:00:00Z,,,\n,completed,yesterday,much,perhaps,{open\n');
+    const { code, out, err } = await earshot('import', path);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err.split('\n').slice(1, -1).map((line) => line.trim())).toEqual([
+      'line 3, call_sid: is needed, as up to 256 characters',
+      'line 3, created_at: is needed, as a time such as 2025-11-21T10:00:00Z',
+      'line 3, cost: has to be a number',
+      'line 3, call_successful: has to be true or false',
+      'line 3, metadata_json: has to be JSON',
+    ]);
+    expect(existsSync(join(folder.path, 'calls.db'))).toBe(false);
+    expect((await earshot('import', path, '--partial')).out).toBe('Imported 1 calls; 0 were there already.\n');
+  });
+
+  it('neither imports nor migrates while a server holds the data', async () => {
+    const path = file(OLDER);
+    await serving(async (there) => {
+      for (const args of [['import', path], ['migrate'], ['migrate', '--to', '1']]) {
+        expect(await there(...args)).toEqual({ code: 6, out: '', err: 'earshot: A server holds this data: stop it first. (server_running)\n' });
+      }
+      expect(JSON.parse((await there('calls', '--json')).out)).toEqual({ calls: [], next_cursor: null });
+    });
+  });
+
+  it('takes the schema back and forward; old records are unharmed and the log as it was is kept', async () => {
+    await document('import', file(OLDER));
+    expect(await document('migrate')).toMatchObject({ schema: 2, previous: 2, newest: 2, backup: null });
+    const back = await document('migrate', '--to', '1');
+    expect(back).toMatchObject({ schema: 1, previous: 2, backup: join(folder.path, 'calls.db.schema-2') });
+    expect(existsSync(String(back['backup']))).toBe(true);
+    expect((await earshot('migrate')).out).toContain('The log is of schema 1 of 2.\n  x 1 ');
+    expect(await document('migrate', '--to', '2')).toMatchObject({ schema: 2, previous: 1, backup: join(folder.path, 'calls.db.schema-1') });
+    await serving(async (there) => {
+      expect(JSON.parse((await there('show', 'conv_a', '--json')).out)).toMatchObject({ call_sid: 'EL_d1_2025-11-21T10:00:00', status: 'completed', analysis_data: null, metadata_json: null });
+      expect((await there('tail', 'conv_a')).out).toContain('[sealed] complete');
+    });
+  });
+
+  it.each(['0', '3', 'two'])('goes to no schema that there is not: %s', async (to) => {
+    await document('import', file(OLDER));
+    expect(await earshot('migrate', '--to', to)).toMatchObject({ code: 2, err: expect.stringContaining('--to has to be a number from 1 to 2') as string });
+  });
+
+  it('has nothing to migrate where there is no log', async () => {
+    expect(await earshot('migrate')).toMatchObject({ code: 5, err: expect.stringContaining('(no_data)') as string });
+    expect(existsSync(join(folder.path, 'calls.db'))).toBe(false);
+  });
+});

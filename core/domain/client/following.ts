@@ -1,0 +1,243 @@
+/**
+ * What a client follows: its calls, each led by exactly one source at a time, and the board. Takes the frames of links and
+ * polls, and says what the page is told.
+ */
+import { SUBSCRIPTIONS_MAX_COUNT } from '../../protocol/limits.ts';
+import type { Sha256 } from '../digest.ts';
+import type { BoardFilter } from '../relay/board.ts';
+import { FollowedCall, type Confirmation } from './call.ts';
+import type { Fields, Link, Source } from './link.ts';
+import type { Outbox } from './outbox.ts';
+
+/** Entries in one message: with two long ids and a position each they stay within what a relay takes. */
+const SUBSCRIBE_AT_ONCE_COUNT = 25;
+/** A subscription that the relay's store could not answer is asked for again. */
+const ASK_AGAIN_MS = 2_000;
+
+export class Following {
+  readonly #out: Outbox;
+  readonly #sha256: Sha256 | null;
+  readonly #calls = new Map<string, FollowedCall>();
+  /** Where each call is taken from, by the id asked. */
+  readonly #leads = new Map<string, Source>();
+  #board: BoardFilter | null = null;
+  #boardMark: string | undefined;
+
+  constructor(out: Outbox, sha256: Sha256 | null) {
+    this.#out = out;
+    this.#sha256 = sha256;
+  }
+
+  // --- What is wanted ---
+
+  /** false: it is followed already. */
+  follow(id: string, links: readonly Link[]): boolean {
+    if (this.#calls.has(id)) return false;
+    this.#calls.set(id, new FollowedCall(id, this.#sha256));
+    for (const link of links) this.#subscribe(link, [id]);
+    return true;
+  }
+
+  unfollow(id: string, links: readonly Link[]): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#calls.delete(id);
+    this.#leads.delete(id);
+    // The relay knows one subscription to a call, whatever number of names it goes by here.
+    const shared = call.callSid !== null && this.#callsOf(call.callSid).length > 0;
+    for (const link of links) {
+      link.positions.delete(id);
+      if (!shared && !call.refused) this.#out.send(link.id, { unsubscribe: id });
+    }
+  }
+
+  watch(filter: BoardFilter, links: readonly Link[]): void {
+    this.#board = filter;
+    this.#boardMark = undefined;
+    for (const link of links) this.#askBoard(link);
+  }
+
+  unwatch(links: readonly Link[]): void {
+    this.#board = null;
+    for (const link of links) this.#out.send(link.id, { unwatch: 'board' });
+  }
+
+  // --- Links and polls ---
+
+  /** Asks a link that was just established for everything, from where the client is. */
+  begin(link: Link): void {
+    this.#subscribe(link, [...this.#calls.keys()]);
+    if (this.#board !== null) this.#askBoard(link);
+  }
+
+  /** Asks again for calls that a link could not answer. */
+  askAgain(link: Link): void {
+    const missing = [...this.#calls.values()].filter((call) => !call.refused && !link.positions.has(call.asked));
+    this.#subscribe(
+      link,
+      missing.map((call) => call.asked),
+    );
+  }
+
+  /** A source is gone: its calls have no lead until another one confirms them, or `heir`, which takes them over from where they are. */
+  left(source: Source, heir: Link | null): void {
+    for (const [asked, lead] of this.#leads) {
+      if (lead !== source) continue;
+      this.#leads.delete(asked);
+      if (heir?.phase === 'established') this.#subscribe(heir, [asked]);
+    }
+  }
+
+  /** The link leads from now on whatever it has confirmed. */
+  lead(link: Link): void {
+    for (const asked of link.positions.keys()) this.#leads.set(asked, link);
+  }
+
+  /** Whether everything has changed over to this link. */
+  ledBy(link: Link): boolean {
+    if (link.phase !== 'established' || (this.#board !== null && !link.boardReady)) return false;
+    return [...this.#calls.values()].every((call) => call.refused || this.#leads.get(call.asked) === link);
+  }
+
+  /** Whether something that is followed is not there yet. */
+  get behind(): boolean {
+    return [...this.#calls.values()].some((call) => !call.refused && (!this.#leads.has(call.asked) || call.cursor < call.head));
+  }
+
+  /** What a poll asks for. */
+  question(): object {
+    const calls = [...this.#calls.values()].filter((call) => !call.refused).slice(0, SUBSCRIPTIONS_MAX_COUNT);
+    return {
+      calls: calls.map((call) => ({ id: call.asked, epoch: call.epoch, seq: call.since?.seq ?? null })),
+      ...(this.#board === null ? {} : { board: { ...this.#board, ...(this.#boardMark === undefined ? {} : { mark: this.#boardMark }) } }),
+    };
+  }
+
+  /** What a poll said the board to be. */
+  boardSeen(mark: string | undefined): void {
+    this.#boardMark = mark;
+  }
+
+  // --- Frames ---
+
+  /** Heads that a heartbeat tells of. */
+  heads(heads: unknown): void {
+    if (typeof heads !== 'object' || heads === null) return;
+    for (const [callSid, head] of Object.entries(heads)) {
+      for (const call of this.#callsOf(callSid)) if (typeof head === 'number') call.head = Math.max(call.head, head);
+    }
+  }
+
+  confirmed(source: Source, frame: Fields & Confirmation): void {
+    const asked = this.#calls.get(String(frame['ref']));
+    const calls = frame['ref'] === undefined ? this.#callsOf(frame.call_sid) : asked === undefined ? [] : [asked];
+    for (const call of calls) {
+      const goesOn = call.continues(frame);
+      const position = !goesOn ? 0 : source === 'poll' ? call.cursor : (source.asked.get(call.asked) ?? 0);
+      if (source !== 'poll') source.positions.set(call.asked, position);
+      const lead = this.#leads.get(call.asked);
+      if (!goesOn || lead === undefined || position >= call.cursor) this.#leads.set(call.asked, source);
+      const again = call.confirmed(frame);
+      if (again !== null) this.#out.emit({ kind: 'reset', call: call.asked, reason: again });
+      this.#out.emit({
+        kind: 'confirmed',
+        call: call.asked,
+        callSid: frame.call_sid,
+        conversationId: frame.conversation_id,
+        epoch: frame.epoch,
+        status: String(frame['status']),
+      });
+    }
+  }
+
+  /** `old`: an interim turn of that time is no longer what is being said. */
+  event(source: Source, frame: Fields, text: string, old: (timestamp: unknown) => boolean): void {
+    for (const call of this.#callsOf(frame['call_sid'])) {
+      if (typeof frame['seq'] === 'number') this.#sequenced(source, call, frame, frame['seq'], text);
+      else if (frame['type'] === 'transcription' && this.#leads.get(call.asked) === source && call.interimPasses(frame['turn_id']) && !old(frame['timestamp'])) {
+        this.#out.emit({ kind: 'interim', call: call.asked, frame });
+      }
+    }
+  }
+
+  historyLost(source: Source, frame: Fields): void {
+    const from = Number(frame['from_seq']);
+    const to = Number(frame['to_seq']);
+    for (const call of this.#callsOf(frame['call_sid'])) {
+      if (source !== 'poll' && source.positions.has(call.asked)) source.positions.set(call.asked, to);
+      if (source !== 'poll' && this.#leads.get(call.asked) !== source) continue;
+      if (call.lost(from, to)) this.#out.emit({ kind: 'lost', call: call.asked, from, to });
+    }
+  }
+
+  error(source: Source, frame: Fields): void {
+    const call = this.#calls.get(String(frame['ref'])) ?? this.#callsOf(frame['ref'])[0];
+    if (call !== undefined && frame['retryable'] === true) {
+      this.#out.timer('ask_again', ASK_AGAIN_MS);
+      return;
+    }
+    if (call !== undefined) {
+      call.refused = true;
+      if (source !== 'poll') source.positions.delete(call.asked);
+      this.#leads.delete(call.asked);
+    }
+    this.#out.emit({ kind: 'error', call: call?.asked ?? null, code: String(frame['code']) });
+  }
+
+  boardFrame(source: Source, frame: Fields): void {
+    if (this.#board === null) return;
+    const snapshot = frame['type'] === 'board_snapshot';
+    if (source !== 'poll' && snapshot && frame['more'] === false) source.boardReady = true;
+    // The board has no positions: the rows of a link that does not lead yet are the same or newer.
+    this.#out.emit({ kind: 'board', snapshot, more: frame['more'] === true, rows: list(frame['rows']), gone: list(frame['gone']).map(String) });
+  }
+
+  #sequenced(source: Source, call: FollowedCall, frame: Fields, seq: number, text: string): void {
+    if (!this.#isLed(source, call, seq)) return;
+    const judged = call.judge(seq);
+    // A poll asks again by itself, from where the client is.
+    if (judged === 'gap' && source !== 'poll') this.#subscribe(source, [call.asked]);
+    if (judged !== 'next') return;
+    const proof = call.apply(frame, text);
+    this.#out.emit({ kind: 'event', call: call.asked, seq, frame, text });
+    if (proof === null) return;
+    this.#out.emit({ kind: 'sealed', call: call.asked, proof });
+    // Merged: what follows stands with the call that owns the conversation, and the same id leads there now.
+    if (call.mergedInto !== null && source !== 'poll') this.#subscribe(source, [call.asked]);
+  }
+
+  /** Moves the link's own position, and lets it take the call over where it has reached the client's. */
+  #isLed(source: Source, call: FollowedCall, seq: number): boolean {
+    if (source === 'poll') return true;
+    const position = source.positions.get(call.asked);
+    if (position === undefined) return false;
+    if (seq === position + 1) source.positions.set(call.asked, seq);
+    if (this.#leads.get(call.asked) === source) return true;
+    if (seq !== position + 1 || seq < call.cursor) return false;
+    this.#leads.set(call.asked, source);
+    return true;
+  }
+
+  #subscribe(link: Link, asked: readonly string[]): void {
+    for (let from = 0; from < asked.length; from += SUBSCRIBE_AT_ONCE_COUNT) {
+      const entries = asked.slice(from, from + SUBSCRIBE_AT_ONCE_COUNT).map((id) => {
+        const call = this.#calls.get(id);
+        link.asked.set(id, call?.cursor ?? 0);
+        link.positions.delete(id);
+        return { id, ...(call?.since === undefined ? {} : { since: call.since }) };
+      });
+      this.#out.send(link.id, { subscribe: entries });
+    }
+  }
+
+  #askBoard(link: Link): void {
+    link.boardReady = false;
+    this.#out.send(link.id, { watch: 'board', ...this.#board });
+  }
+
+  #callsOf(callSid: unknown): FollowedCall[] {
+    return typeof callSid === 'string' ? [...this.#calls.values()].filter((call) => call.callSid === callSid) : [];
+  }
+}
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as readonly unknown[]) : []);

@@ -1,0 +1,30 @@
+/** One connection of a client to a relay. */
+export interface Link {
+  readonly id: number;
+  phase: 'opening' | 'established';
+  connectionId: string | null;
+  /** Monotonic time. */
+  establishedAt: number;
+  /** How far this link has fed each call, by the id asked; an entry means that it confirmed. */
+  readonly positions: Map<string, number>;
+  /** Positions asked from, until they are confirmed. */
+  readonly asked: Map<string, number>;
+  /** Whether it has shown the whole board. */
+  boardReady: boolean;
+}
+
+export const newLink = (id: number): Link => ({
+  id,
+  phase: 'opening',
+  connectionId: null,
+  establishedAt: 0,
+  positions: new Map(),
+  asked: new Map(),
+  boardReady: false,
+});
+
+/** Where a frame came from. */
+export type Source = Link | 'poll';
+
+/** A frame's fields, whatever they are. */
+export type Fields = Readonly<Record<string, unknown>>;

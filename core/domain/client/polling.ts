@@ -1,0 +1,78 @@
+/** Long polling beside attempts at a socket: one poll after another, each from where the client then is. */
+import { POLL_WAIT_MAX_SECONDS } from '../../protocol/limits.ts';
+import { backoffMs } from './backoff.ts';
+import type { Outbox } from './outbox.ts';
+
+export class Polling {
+  readonly #out: Outbox;
+  readonly #random: () => number;
+  /** Whether polls are made. */
+  on = false;
+  /** Whether the last one was answered. */
+  works = false;
+  #underWay = false;
+  #failures = 0;
+
+  constructor(out: Outbox, random: () => number) {
+    this.#out = out;
+    this.#random = random;
+  }
+
+  start(): void {
+    if (this.on) return;
+    this.on = true;
+    this.next();
+  }
+
+  stop(): void {
+    this.on = false;
+    this.works = false;
+    this.#out.cancel('poll');
+    this.#abort();
+  }
+
+  /** Begins a poll unless one is under way. */
+  next(): void {
+    if (!this.on || this.#underWay) return;
+    this.#underWay = true;
+    this.#out.push({ do: 'ask_token', for: 'poll' });
+  }
+
+  /** What is asked for has changed: a poll that waits for the old question is given up. */
+  anew(): void {
+    if (!this.on) return;
+    this.#abort();
+    this.next();
+  }
+
+  /** The token that a poll needs. */
+  token(token: string | null, question: object): void {
+    if (!this.on || !this.#underWay) return;
+    if (token === null) this.failed();
+    else this.#out.push({ do: 'poll', token, body: { ...question, wait: POLL_WAIT_MAX_SECONDS } });
+  }
+
+  /** Whether an answer that just came is awaited; if so it is none any more. */
+  answered(): boolean {
+    const awaited = this.on && this.#underWay;
+    this.#underWay = false;
+    return awaited;
+  }
+
+  worked(): void {
+    this.works = true;
+    this.#failures = 0;
+  }
+
+  failed(): void {
+    this.#underWay = false;
+    this.works = false;
+    this.#failures++;
+    this.#out.timer('poll', backoffMs(this.#failures, this.#random()));
+  }
+
+  #abort(): void {
+    if (this.#underWay) this.#out.push({ do: 'abort_poll' });
+    this.#underWay = false;
+  }
+}

@@ -116,7 +116,7 @@ describe('the end-to-end journey', () => {
     const swallowing = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'earshot.v1' });
     await new Promise<void>((resolve) => swallowing.once('listening', resolve));
     swallowing.on('connection', (viewer, request) => {
-      const relay = new WebSocket(`${deployed['WS_BASE_URL'] ?? ''}/ws`, (request.headers['sec-websocket-protocol'] ?? '').split(', '));
+      const relay = new WebSocket(`${deployed['WS_BASE_URL'] ?? ''}/ws`, (request.headers['sec-websocket-protocol'] ?? '').split(/, ?/));
       const waiting: string[] = [];
       viewer.on('message', (data) => (relay.readyState === WebSocket.OPEN ? relay.send((data as Buffer).toString()) : waiting.push((data as Buffer).toString())));
       relay.on('open', () => waiting.forEach((text) => relay.send(text)));

@@ -5,7 +5,7 @@
 import { Feed, type FeedCall, type FeedEvent } from '../core/domain/relay/feed.ts';
 import { InterimGate } from '../core/domain/relay/interim.ts';
 import { step } from '../core/domain/relay/pump.ts';
-import type { Subscription } from '../core/domain/relay/session.ts';
+import type { Subscription } from '../core/domain/relay/subscriptions.ts';
 import { isTerminal } from '../core/domain/call/state.ts';
 import type { BusMessage } from '../ports/event-bus.ts';
 import { heardEvent, loggedEvent, textFrame, type Frame } from './frames.ts';

@@ -3,7 +3,9 @@
  * token ends and slow readers are looked after (timers of each session's own would cost almost three times as much).
  */
 import { errorFrame } from '../core/domain/relay/message.ts';
-import { Session, type Effect, type Found, type Offer, type SessionUser, type Times } from '../core/domain/relay/session.ts';
+import type { Effect, Offer, SessionUser, Times } from '../core/domain/relay/effects.ts';
+import { Session } from '../core/domain/relay/session.ts';
+import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { mayDo } from '../core/domain/rights.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
 import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS, REPLACEMENT_GRACE_MS } from '../core/protocol/limits.ts';

@@ -1,6 +1,6 @@
 /** From what a client offered to who it is. */
 import { createHash } from 'node:crypto';
-import type { Offer, SessionUser } from '../core/domain/relay/session.ts';
+import type { Offer, SessionUser } from '../core/domain/relay/effects.ts';
 import { EarshotError, type ErrorCode } from '../core/protocol/codes.ts';
 import { TOKEN_MAX_BYTES } from '../core/protocol/limits.ts';
 import type { Principal } from '../ports/identity.ts';

@@ -1,9 +1,7 @@
 /** Asks the directory whether a user may still be here. */
 import { mayDo } from '../core/domain/rights.ts';
-import type { SessionUser } from '../core/domain/relay/session.ts';
+import type { RightsVerdict, SessionUser } from '../core/domain/relay/effects.ts';
 import type { RelayParts } from './parts.ts';
-
-export type RightsVerdict = 'held' | 'revoked' | 'unknown';
 
 /** Checks rights; sessions of the same sign-in that ask at the same time share one read. */
 export const createRightsCheck = ({ directory }: Pick<RelayParts, 'directory'>): ((user: SessionUser) => Promise<RightsVerdict>) => {

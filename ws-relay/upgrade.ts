@@ -3,7 +3,7 @@
  * completes the upgrade, because a browser cannot read why an upgrade was refused.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Offer } from '../core/domain/relay/session.ts';
+import type { Offer } from '../core/domain/relay/effects.ts';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 
 /** Where sockets are taken. */

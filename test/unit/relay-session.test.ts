@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { newCallState, type CallState } from '../../core/domain/call/state.ts';
 import { createBucket } from '../../core/domain/relay/bucket.ts';
 import { judgePosition } from '../../core/domain/relay/position.ts';
-import { Session, type Effect, type Found, type SessionUser, type Times } from '../../core/domain/relay/session.ts';
+import type { Effect, SessionUser, Times } from '../../core/domain/relay/effects.ts';
+import { Session } from '../../core/domain/relay/session.ts';
+import type { Found } from '../../core/domain/relay/subscriptions.ts';
 import { MESSAGE_BUCKET_SIZE, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../core/protocol/limits.ts';
 
 const START = 1_700_000_000_000;

@@ -8,85 +8,14 @@
  */
 import type { CloseName, ErrorCode } from '../../protocol/codes.ts';
 import type { ControlFrame } from '../../protocol/frames.ts';
-import {
-  AUTH_WAIT_MS,
-  MESSAGE_BUCKET_SIZE,
-  MESSAGE_RATE_PER_SECOND,
-  RIGHTS_RECHECK_MS,
-  RIGHTS_UNCONFIRMED_MAX_MS,
-  SUBSCRIPTIONS_MAX_COUNT,
-  TOKEN_WARNING_MS,
-  WS_PRE_AUTH_FRAME_MAX_BYTES,
-  WS_WAITING_MAX_BYTES,
-} from '../../protocol/limits.ts';
-import type { ClientMessage, Since } from '../../protocol/messages.ts';
-import type { CallState } from '../call/state.ts';
-import { mayDo, type Role } from '../rights.ts';
-import type { BoardFilter } from './board.ts';
+import { AUTH_WAIT_MS, MESSAGE_BUCKET_SIZE, MESSAGE_RATE_PER_SECOND, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../protocol/limits.ts';
+import type { ClientMessage } from '../../protocol/messages.ts';
+import { mayDo } from '../rights.ts';
 import { createBucket, type Bucket } from './bucket.ts';
+import type { Effect, Offer, RightsVerdict, SessionUser, Times } from './effects.ts';
 import { echo, errorFrame, messageCost, readMessage, type MessageId } from './message.ts';
-import { judgePosition } from './position.ts';
-
-/** Both clocks of the moment: `now` is the wall's, which may jump; `mono` never goes back. Milliseconds. */
-export interface Times {
-  readonly now: number;
-  readonly mono: number;
-}
-
-/** What came with the connection itself. */
-export type Offer = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'ticket'; readonly ticket: string } | { readonly kind: 'none' };
-
-/** Who the session belongs to. */
-export interface SessionUser {
-  readonly user: string;
-  readonly tenant: string | null;
-  readonly roles: readonly Role[];
-  /** Seconds since 1970. */
-  readonly expires_at: number;
-  /** Whether our own directory can confirm the rights; by the two below. */
-  readonly local: boolean;
-  /** The sign-in that the token belongs to, and when the token was issued (seconds). */
-  readonly sid: string;
-  readonly issued_at: number;
-}
-
-/** One call that the session is fed. The pump moves the cursor. */
-export interface Subscription {
-  readonly callSid: string;
-  /** Every id that it was asked by. */
-  readonly names: ReadonlySet<string>;
-  conversationId: string | null;
-  epoch: string;
-  cursor: number;
-}
-
-/** What a look-up found: the call from a fresh read, and the highest seq the relay knows of it. */
-export type Found = { readonly call: CallState; readonly known: number } | 'absent' | 'unavailable';
-
-export type Effect =
-  | { readonly do: 'send'; readonly frame: ControlFrame }
-  | { readonly do: 'close'; readonly name: CloseName }
-  /** Answer with `verified` or `refused`. */
-  | { readonly do: 'verify'; readonly offer: Exclude<Offer, { kind: 'none' }> }
-  /** Answer with `rights`. */
-  | { readonly do: 'check_rights' }
-  /** Answer at once with `admitted` or `refused`. */
-  | { readonly do: 'admit' }
-  /** Answer with `found`, one for each id, in order. */
-  | { readonly do: 'look_up'; readonly ids: readonly string[] }
-  | { readonly do: 'attach'; readonly subscription: Subscription; readonly call: CallState }
-  | { readonly do: 'detach'; readonly subscription: Subscription }
-  /** Answer with `watching` when the snapshot was sent. */
-  | { readonly do: 'watch'; readonly filter: BoardFilter; readonly id: MessageId }
-  | { readonly do: 'unwatch' }
-  /** The session may be fed again. */
-  | { readonly do: 'resume' };
-
-interface Entry {
-  readonly id: string;
-  readonly since: Since | undefined;
-  readonly messageId: MessageId;
-}
+import { Standing } from './standing.ts';
+import { Subscriptions, type Asked, type Found, type Subscription } from './subscriptions.ts';
 
 /** Messages that wait for their turn; past it the client sends faster than it is answered. */
 const WAITING_OPEN_MAX_BYTES = 8 * WS_WAITING_MAX_BYTES;
@@ -109,22 +38,17 @@ const time = (ms: number): string => new Date(ms).toISOString();
 export class Session {
   readonly id: string;
   user: SessionUser | null = null;
-  /** By call_sid. */
-  readonly subscriptions = new Map<string, Subscription>();
-  /** Nothing of a call is sent: the rights could not be confirmed for too long. */
-  paused = false;
+  readonly #calls = new Subscriptions();
+  readonly #standing = new Standing();
   #phase: 'awaiting_token' | 'checking' | 'open' | 'closed' = 'awaiting_token';
   #busy: 'look_up' | 'auth' | 'watch' | null = null;
   #held = false;
-  #pending: readonly Entry[] = [];
+  #pending: readonly Asked[] = [];
   #authId: MessageId;
   readonly #waiting: { readonly text: string; readonly bytes: number }[] = [];
   #waitingBytes = 0;
   readonly #bucket: Bucket;
   readonly #openedAt: number;
-  #warned = false;
-  #confirmedAt = 0;
-  #checkAskedAt = 0;
   /** Effects of the input under way. */
   #effects: Effect[] = [];
 
@@ -136,6 +60,16 @@ export class Session {
 
   get phase(): 'awaiting_token' | 'checking' | 'open' | 'closed' {
     return this.#phase;
+  }
+
+  /** By call_sid. */
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.#calls.all;
+  }
+
+  /** Nothing of a call is sent: the rights could not be confirmed for too long. */
+  get paused(): boolean {
+    return this.#standing.paused;
   }
 
   /** Whether messages wait: the shell then stops reading from the client. */
@@ -205,8 +139,8 @@ export class Session {
     return this.#flush();
   }
 
-  /** What the directory says of the rights. `unknown`: it did not answer. */
-  rights(verdict: 'held' | 'revoked' | 'unknown', at: Times): readonly Effect[] {
+  /** What the directory says of the rights. */
+  rights(verdict: RightsVerdict, at: Times): readonly Effect[] {
     if (this.#phase === 'checking') {
       if (verdict === 'held') this.#effects.push({ do: 'admit' });
       else this.#fail(verdict === 'revoked' ? 'access_revoked' : 'store_unavailable');
@@ -222,7 +156,7 @@ export class Session {
     const { user } = this;
     if (this.#phase !== 'checking' || user === null) return [];
     this.#phase = 'open';
-    this.#confirmedAt = at.mono;
+    this.#standing.confirmed(at);
     this.#send({
       type: 'system_message',
       data: {
@@ -244,7 +178,8 @@ export class Session {
     this.#busy = null;
     const entries = this.#pending;
     this.#pending = [];
-    entries.forEach((entry, place) => this.#subscribe(entry, results[place] ?? 'unavailable'));
+    const { user } = this;
+    if (user !== null) entries.forEach((entry, place) => this.#effects.push(...this.#calls.subscribe(entry, results[place] ?? 'unavailable', user)));
     this.#proceed(at);
     return this.#flush();
   }
@@ -268,7 +203,7 @@ export class Session {
   callGone(callSid: string): readonly Effect[] {
     const subscription = this.subscriptions.get(callSid);
     if (subscription !== undefined) {
-      this.#drop(subscription);
+      this.#effects.push(...this.#calls.drop(subscription));
       this.#send(errorFrame('call_not_found', callSid));
     }
     return this.#flush();
@@ -305,32 +240,21 @@ export class Session {
   #tickOpen(at: Times): void {
     const { user } = this;
     if (user === null) return;
-    const leftMs = user.expires_at * 1000 - at.now;
-    if (leftMs <= 0) {
-      this.#fail('token_expired');
-      return;
-    }
-    if (leftMs <= TOKEN_WARNING_MS && !this.#warned) {
-      this.#warned = true;
-      this.#send({ type: 'system_message', data: { event: 'token_expiring', expires_at: time(user.expires_at * 1000) } });
-    }
-    if (!user.local) return;
-    if (at.mono - this.#checkAskedAt >= RIGHTS_RECHECK_MS) this.#askRights(at);
-    if (!this.paused && at.mono - this.#confirmedAt >= RIGHTS_UNCONFIRMED_MAX_MS) {
-      this.paused = true;
-      this.#send({ type: 'system_message', data: { event: 'degraded', reason: 'rights_unconfirmed' } });
+    for (const due of this.#standing.due(user, at)) {
+      if (due === 'token_expired') this.#fail('token_expired');
+      else if (due === 'check_rights') this.#askRights(at);
+      else if (due === 'pause') this.#send({ type: 'system_message', data: { event: 'degraded', reason: 'rights_unconfirmed' } });
+      else this.#send({ type: 'system_message', data: { event: 'token_expiring', expires_at: time(user.expires_at * 1000) } });
     }
   }
 
   #askRights(at: Times): void {
-    this.#checkAskedAt = at.mono;
+    this.#standing.asked(at);
     this.#effects.push({ do: 'check_rights' });
   }
 
   #confirmed(at: Times): void {
-    this.#confirmedAt = at.mono;
-    if (!this.paused) return;
-    this.paused = false;
+    if (!this.#standing.confirmed(at)) return;
     this.#send({ type: 'system_message', data: { event: 'restored' } });
     this.#effects.push({ do: 'resume' });
     this.#proceed(at);
@@ -362,7 +286,7 @@ export class Session {
       this.#fail('access_revoked');
       return;
     }
-    this.#warned = false;
+    this.#standing.refreshed();
     this.#send({ type: 'system_message', data: { event: 'token_accepted', expires_at: time(user.expires_at * 1000), ...echo(this.#authId) } });
     this.#askRights(at);
   }
@@ -382,7 +306,7 @@ export class Session {
 
   #handle(message: ClientMessage): void {
     if ('subscribe' in message) this.#lookUp(message);
-    else if ('unsubscribe' in message) this.#unsubscribe(message.unsubscribe, message.id);
+    else if ('unsubscribe' in message) this.#effects.push(...this.#calls.unsubscribe(message.unsubscribe, message.id));
     else if ('watch' in message) this.#watch(message);
     else if ('unwatch' in message) {
       this.#effects.push({ do: 'unwatch' });
@@ -403,67 +327,6 @@ export class Session {
     this.#effects.push({ do: 'look_up', ids: this.#pending.map((entry) => entry.id) });
   }
 
-  #subscribe(entry: Entry, found: Found): void {
-    const { user } = this;
-    if (user === null || this.#phase !== 'open') return;
-    if (found === 'unavailable') {
-      this.#send(errorFrame('store_unavailable', entry.id, entry.messageId));
-      return;
-    }
-    if (found === 'absent' || !mayDo(user, 'calls.watch', found.call.tenant)) {
-      this.#send(errorFrame('call_not_found', entry.id, entry.messageId));
-      return;
-    }
-    const { call } = found;
-    const before = this.subscriptions.get(call.call_sid);
-    // A call that was merged into another since it was asked for: its old feed ends where the owner's begins.
-    const merged = this.#named(entry.id);
-    if (before === undefined && merged === undefined && this.subscriptions.size >= SUBSCRIPTIONS_MAX_COUNT) {
-      this.#send(errorFrame('too_many_subscriptions', entry.id, entry.messageId));
-      return;
-    }
-    if (merged !== undefined) this.#drop(merged);
-    if (before !== undefined && before !== merged) this.#drop(before);
-    const lastSeq = Math.max(call.last_seq, found.known);
-    const position = judgePosition(entry.since, call.epoch, lastSeq);
-    const subscription: Subscription = {
-      callSid: call.call_sid,
-      names: new Set([...(before?.names ?? []), entry.id]),
-      conversationId: call.conversation_id,
-      epoch: call.epoch,
-      cursor: position.cursor,
-    };
-    this.subscriptions.set(call.call_sid, subscription);
-    this.#send({
-      type: 'subscription_confirmed',
-      call_sid: call.call_sid,
-      conversation_id: call.conversation_id,
-      status: call.status,
-      epoch: call.epoch,
-      last_seq: lastSeq,
-      recovered: position.recovered,
-      ...(position.recovered ? {} : { reason: position.reason }),
-      ref: entry.id,
-      ...echo(entry.messageId),
-    });
-    this.#effects.push({ do: 'attach', subscription, call });
-  }
-
-  #unsubscribe(id: string, messageId: MessageId): void {
-    const subscription = this.#named(id);
-    if (subscription === undefined) {
-      this.#send(errorFrame('not_subscribed', id, messageId));
-      return;
-    }
-    this.#drop(subscription);
-    this.#send({
-      type: 'unsubscribe_confirmed',
-      call_sid: subscription.callSid,
-      conversation_id: subscription.conversationId,
-      ...echo(messageId),
-    });
-  }
-
   #watch(message: Extract<ClientMessage, { watch: unknown }>): void {
     this.#busy = 'watch';
     this.#effects.push({
@@ -471,20 +334,6 @@ export class Session {
       filter: { status: message.status, agent_id: message.agent_id, driver_id: message.driver_id },
       id: message.id,
     });
-  }
-
-  #named(id: string): Subscription | undefined {
-    const direct = this.subscriptions.get(id);
-    if (direct !== undefined) return direct;
-    for (const subscription of this.subscriptions.values()) {
-      if (subscription.names.has(id) || subscription.conversationId === id) return subscription;
-    }
-    return undefined;
-  }
-
-  #drop(subscription: Subscription): void {
-    this.subscriptions.delete(subscription.callSid);
-    this.#effects.push({ do: 'detach', subscription });
   }
 
   #send(frame: ControlFrame): void {
@@ -506,8 +355,7 @@ export class Session {
     this.#phase = 'closed';
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
-    for (const subscription of [...this.subscriptions.values()]) this.#drop(subscription);
-    this.#effects.push({ do: 'unwatch' });
+    this.#effects.push(...this.#calls.dropAll(), { do: 'unwatch' });
   }
 
   #flush(): readonly Effect[] {

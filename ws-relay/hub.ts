@@ -3,10 +3,9 @@
  * token ends and slow readers are looked after (timers of each session's own would cost almost three times as much).
  */
 import { errorFrame } from '../core/domain/relay/message.ts';
-import type { Effect, Offer, SessionUser, Times } from '../core/domain/relay/effects.ts';
+import type { Effect, Offer, Times } from '../core/domain/relay/effects.ts';
 import { Session } from '../core/domain/relay/session.ts';
 import type { Found } from '../core/domain/relay/subscriptions.ts';
-import { mayDo } from '../core/domain/rights.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
 import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS, REPLACEMENT_GRACE_MS } from '../core/protocol/limits.ts';
 import type { BusMessage } from '../ports/event-bus.ts';
@@ -14,8 +13,9 @@ import { createBoards } from './boards.ts';
 import { createComparison } from './comparison.ts';
 import { createFeeds } from './feeds.ts';
 import { createLookUps } from './look-ups.ts';
+import { Members, type Member } from './members.ts';
 import type { RelayParts } from './parts.ts';
-import { createPulse, type Pulse } from './pulse.ts';
+import { createPulse } from './pulse.ts';
 import { createRightsCheck } from './rights.ts';
 import { verifyOffer } from './offer.ts';
 import { say, type Transport, type Viewer } from './viewer.ts';
@@ -60,41 +60,20 @@ export interface Hub {
   close(): void;
 }
 
-interface Member extends Viewer {
-  readonly kind: 'socket' | 'poll';
-  readonly replaces: string | null;
-  readonly pulse: Pulse;
-  readonly openedAt: number;
-  established: boolean;
-  /** Monotonic time when another connection took this one's place. */
-  replacedAt: number | null;
-  moveBy: number | null;
-  nextBeatAt: number;
-  held: boolean;
-  closeCode: number | null;
-}
-
 const WHEEL_MS = 1_000;
 
 export const createHub = (parts: RelayParts): Hub => {
   const { runtime, log, metrics, options } = parts;
-  const members = new Map<string, Member>();
-  const byUser = new Map<string, Set<Member>>();
+  const members = new Members();
   const emptied: (() => void)[] = [];
   let stopped = false;
 
   const times = (): Times => ({ now: runtime.now(), mono: runtime.monotonic() });
-  const tenants = (): string[] => {
-    const served = new Set<string>();
-    for (const { session } of members.values()) if (typeof session.user?.tenant === 'string') served.add(session.user.tenant);
-    return [...served];
-  };
-
   const feeds = createFeeds(parts, (viewer, callSid) => perform(viewer as Member, viewer.session.callGone(callSid)));
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);
-  const comparison = createComparison(parts, tenants, (call) => {
+  const comparison = createComparison(parts, () => members.tenants(), (call) => {
     feeds.compared(call);
     boards.compared(call);
   });
@@ -192,16 +171,10 @@ export const createHub = (parts: RelayParts): Hub => {
     const { session } = member;
     const user = session.user;
     if (user === null) return;
-    const mates = byUser.get(user.user) ?? new Set<Member>();
-    const replaced = member.replaces === null ? undefined : members.get(member.replaces);
-    if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = runtime.monotonic();
-    const counted = [...mates].filter((mate) => mate.kind === member.kind && mate.replacedAt === null).length;
-    if (counted >= options.maxConnectionsPerUser && !unlimited(user)) {
+    if (!members.admit(member, user, options.maxConnectionsPerUser, runtime.monotonic())) {
       perform(member, session.refused('too_many_connections', times()));
       return;
     }
-    byUser.set(user.user, mates.add(member));
-    member.established = true;
     if (member.kind === 'socket') log.info('WebSocket connection established', { connection_id: session.id, user: user.user, tenant: user.tenant });
     perform(member, session.admitted(times()));
     if (member.kind === 'socket') beat(member);
@@ -239,7 +212,7 @@ export const createHub = (parts: RelayParts): Hub => {
   const turnWheel = (): void => {
     const at = times();
     // First the readers: what this turn of the wheel writes itself is no sign that they are slow.
-    for (const member of [...members.values()]) turn(member, at);
+    for (const member of members.all()) turn(member, at);
     feeds.tick();
     boards.tick();
   };
@@ -280,23 +253,13 @@ export const createHub = (parts: RelayParts): Hub => {
   };
 
   const forget = (member: Member, code: number): void => {
-    if (!members.delete(member.session.id)) return;
-    const { user } = member.session;
-    const mates = user === null ? undefined : byUser.get(user.user);
-    mates?.delete(member);
-    if (user !== null && mates?.size === 0) byUser.delete(user.user);
+    if (!members.forget(member)) return;
     if (member.kind === 'socket') {
-      metrics.set('earshot_connections', {}, size('socket'));
+      metrics.set('earshot_connections', {}, members.size('socket'));
       metrics.count('earshot_connections_closed_total', { code: String(member.closeCode ?? code) });
       metrics.observe('earshot_connection_duration_seconds', {}, (runtime.monotonic() - member.openedAt) / 1000);
     }
-    if (members.size === 0) for (const tell of emptied.splice(0)) tell();
-  };
-
-  const size = (kind: 'socket' | 'poll'): number => {
-    let count = 0;
-    for (const member of members.values()) if (member.kind === kind) count++;
-    return count;
+    if (members.all().length === 0) for (const tell of emptied.splice(0)) tell();
   };
 
   return {
@@ -311,16 +274,15 @@ export const createHub = (parts: RelayParts): Hub => {
         replaces,
         pulse: createPulse(at.mono),
         openedAt: at.mono,
-        established: false,
         replacedAt: null,
         moveBy: null,
         nextBeatAt: at.mono + HEARTBEAT_MS,
         held: false,
         closeCode: null,
       };
-      members.set(id, member);
+      members.add(member);
       if (kind === 'socket') {
-        metrics.set('earshot_connections', {}, size('socket'));
+        metrics.set('earshot_connections', {}, members.size('socket'));
         metrics.count('earshot_connections_opened_total', {});
       }
       const { session } = member;
@@ -354,7 +316,7 @@ export const createHub = (parts: RelayParts): Hub => {
         boards.changed(message.tenant, message.call_sid);
       } else if (message.kind === 'interim') feeds.interim(message);
       else {
-        for (const member of members.values()) {
+        for (const member of members.all()) {
           const { user } = member.session;
           const meant = user !== null && user.tenant === message.tenant && (message.user === null || message.user === user.user);
           if (meant) perform(member, member.session.recheck(times()));
@@ -365,11 +327,11 @@ export const createHub = (parts: RelayParts): Hub => {
       await comparison.start();
       wheel();
     },
-    size,
+    size: (kind) => members.size(kind),
     verifiedAt: () => comparison.verifiedAt(),
     drain: () =>
       new Promise((resolve) => {
-        const leaving = [...members.values()];
+        const leaving = members.all();
         if (leaving.length === 0) {
           resolve();
           return;
@@ -387,9 +349,7 @@ export const createHub = (parts: RelayParts): Hub => {
     close: () => {
       stopped = true;
       comparison.stop();
-      for (const member of [...members.values()]) perform(member, member.session.end('draining', null));
+      for (const member of members.all()) perform(member, member.session.end('draining', null));
     },
   };
 };
-
-const unlimited = (user: SessionUser): boolean => mayDo(user, 'connections.unlimited', user.tenant);

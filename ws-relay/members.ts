@@ -1,0 +1,74 @@
+/** Who is here: every session of the relay, and how many places each user takes. */
+import { mayDo } from '../core/domain/rights.ts';
+import type { SessionUser } from '../core/domain/relay/effects.ts';
+import type { Pulse } from './pulse.ts';
+import type { Viewer } from './viewer.ts';
+
+export interface Member extends Viewer {
+  readonly kind: 'socket' | 'poll';
+  /** The connection that this one replaces, by its own word. */
+  readonly replaces: string | null;
+  readonly pulse: Pulse;
+  /** This and what follows: monotonic milliseconds. */
+  readonly openedAt: number;
+  /** When another connection took this one's place. */
+  replacedAt: number | null;
+  /** When it has to be gone, once it was asked to move. */
+  moveBy: number | null;
+  nextBeatAt: number;
+  /** Whether nothing is read from it for now. */
+  held: boolean;
+  /** The code that it was closed with from our side. */
+  closeCode: number | null;
+}
+
+export class Members {
+  readonly #all = new Map<string, Member>();
+  readonly #byUser = new Map<string, Set<Member>>();
+
+  add(member: Member): void {
+    this.#all.set(member.session.id, member);
+  }
+
+  /** As they are now: whoever leaves meanwhile is still in it. */
+  all(): readonly Member[] {
+    return [...this.#all.values()];
+  }
+
+  size(kind: 'socket' | 'poll'): number {
+    let count = 0;
+    for (const member of this.#all.values()) if (member.kind === kind) count++;
+    return count;
+  }
+
+  /** Tenants that somebody here belongs to. */
+  tenants(): readonly string[] {
+    const served = new Set<string>();
+    for (const { session } of this.#all.values()) if (typeof session.user?.tenant === 'string') served.add(session.user.tenant);
+    return [...served];
+  }
+
+  /**
+   * Gives the member's user a place. A connection that replaces another of the same user takes its place, once; the one
+   * replaced is not counted any more. false: the user has as many as it may have.
+   */
+  admit(member: Member, user: SessionUser, most: number, now: number): boolean {
+    const mates = this.#byUser.get(user.user) ?? new Set<Member>();
+    const replaced = member.replaces === null ? undefined : this.#all.get(member.replaces);
+    if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = now;
+    const counted = [...mates].filter((mate) => mate.kind === member.kind && mate.replacedAt === null).length;
+    if (counted >= most && !mayDo(user, 'connections.unlimited', user.tenant)) return false;
+    this.#byUser.set(user.user, mates.add(member));
+    return true;
+  }
+
+  /** false: it was not here any more. */
+  forget(member: Member): boolean {
+    const { id, user } = member.session;
+    if (!this.#all.delete(id)) return false;
+    const mates = user === null ? undefined : this.#byUser.get(user.user);
+    mates?.delete(member);
+    if (user !== null && mates?.size === 0) this.#byUser.delete(user.user);
+    return true;
+  }
+}

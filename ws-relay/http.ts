@@ -27,6 +27,8 @@ export const refuseUpgrade = (socket: Duplex, code: ErrorCode): void => {
   const { status } = ERRORS[code];
   const headers = { 'content-type': 'application/problem+json', 'content-length': String(Buffer.byteLength(body)), connection: 'close', ...refusalHeaders(code) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // Whoever is refused may not hold the connection by never closing its half.
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 };
 

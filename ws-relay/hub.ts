@@ -69,7 +69,7 @@ export const createHub = (parts: RelayParts): Hub => {
   let stopped = false;
 
   const times = (): Times => ({ now: runtime.now(), mono: runtime.monotonic() });
-  const feeds = createFeeds(parts, (viewer, callSid) => perform(viewer as Member, viewer.session.callGone(callSid)));
+  const feeds = createFeeds(parts, (viewer, callSid) => run(viewer as Member, (session) => session.callGone(callSid)));
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);
@@ -78,9 +78,23 @@ export const createHub = (parts: RelayParts): Hub => {
     boards.compared(call);
   });
 
-  const perform = (member: Member, effects: readonly Effect[]): void => {
-    for (const effect of effects) act(member, effect);
-    backPressure(member);
+  /** Tells a session something and does what it asks for. A fault of ours ends this session, not the relay. */
+  const run = (member: Member, input: (session: Session, at: Times) => readonly Effect[]): void => {
+    try {
+      for (const effect of input(member.session, times())) act(member, effect);
+      backPressure(member);
+    } catch (error) {
+      log.error('Session failed', { connection_id: member.session.id }, error);
+      end(member, 'server_fault');
+    }
+  };
+
+  const guarded = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      log.error(`${what} failed`, {}, error);
+    }
   };
 
   const act = (member: Member, effect: Effect): void => {
@@ -95,10 +109,10 @@ export const createHub = (parts: RelayParts): Hub => {
         void verifyOffer(parts, effect.offer).then((verdict) => {
           if ('user' in verdict) {
             log.info('JWT validation successful', { connection_id: member.session.id, user: verdict.user.user, tenant: verdict.user.tenant });
-            perform(member, member.session.verified(verdict.user, times()));
+            run(member, (session, at) => session.verified(verdict.user, at));
           } else {
             log.info('JWT validation failed', { connection_id: member.session.id, code: verdict.code });
-            perform(member, member.session.refused(verdict.code, times()));
+            run(member, (session, at) => session.refused(verdict.code, at));
           }
         });
         return;
@@ -111,7 +125,7 @@ export const createHub = (parts: RelayParts): Hub => {
       case 'look_up':
         void Promise.all(effect.ids.map(find)).then((results) => {
           // The highest seq known is taken when all have answered: what follows is done at once.
-          perform(member, member.session.found(results.map(withKnown), times()));
+          run(member, (session, at) => session.found(results.map(withKnown), at));
         });
         return;
       case 'attach':
@@ -124,7 +138,7 @@ export const createHub = (parts: RelayParts): Hub => {
       case 'watch':
         log.info('Board watched', { connection_id: member.session.id, user: member.session.user?.user });
         void boards.watch(member, member.session.user?.tenant ?? '', effect.filter, effect.id).then(() => {
-          perform(member, member.session.watching(times()));
+          run(member, (session, at) => session.watching(at));
         });
         return;
       case 'unwatch':
@@ -163,7 +177,7 @@ export const createHub = (parts: RelayParts): Hub => {
     if (user === null) return;
     void checkRights(user).then((verdict) => {
       // A token that was refreshed meanwhile is asked about on its own.
-      if (member.session.user === user) perform(member, member.session.rights(verdict, times()));
+      if (member.session.user === user) run(member, (session, at) => session.rights(verdict, at));
     });
   };
 
@@ -172,11 +186,11 @@ export const createHub = (parts: RelayParts): Hub => {
     const user = session.user;
     if (user === null) return;
     if (!members.admit(member, user, options.maxConnectionsPerUser, runtime.monotonic())) {
-      perform(member, session.refused('too_many_connections', times()));
+      run(member, (_session, at) => session.refused('too_many_connections', at));
       return;
     }
     if (member.kind === 'socket') log.info('WebSocket connection established', { connection_id: session.id, user: user.user, tenant: user.tenant });
-    perform(member, session.admitted(times()));
+    run(member, (_session, at) => session.admitted(at));
     if (member.kind === 'socket') beat(member);
   };
 
@@ -204,22 +218,22 @@ export const createHub = (parts: RelayParts): Hub => {
     const positions = Object.fromEntries([...session.subscriptions.values()].map(({ callSid, cursor }) => [callSid, cursor]));
     log.warn('Slow consumer closed', { connection_id: session.id, user: session.user?.user, positions: JSON.stringify(positions) });
     if (!feeds.settled(member)) metrics.count('earshot_deliveries_failed_total', {});
-    perform(member, session.end('slow_consumer', errorFrame('slow_consumer', positions)));
+    run(member, () => session.end('slow_consumer', errorFrame('slow_consumer', positions)));
   };
 
-  const sendAway = (member: Member): void => perform(member, member.session.end('moving', null));
+  const sendAway = (member: Member): void => run(member, (session) => session.end('moving', null));
 
   const turnWheel = (): void => {
     const at = times();
     // First the readers: what this turn of the wheel writes itself is no sign that they are slow.
-    for (const member of members.all()) turn(member, at);
-    feeds.tick();
-    boards.tick();
+    for (const member of members.all()) guarded('A turn of the wheel', () => turn(member, at));
+    guarded('Looking after the feeds', () => feeds.tick());
+    guarded('Looking after the boards', () => boards.tick());
   };
 
   const turn = (member: Member, at: Times): void => {
     const { session, transport } = member;
-    perform(member, session.tick(at));
+    run(member, () => session.tick(at));
     if (session.phase === 'closed' || member.kind === 'poll') return;
     if (member.pulse.look(transport, at.mono)) {
       cutSlow(member);
@@ -236,7 +250,7 @@ export const createHub = (parts: RelayParts): Hub => {
     }
     feeds.pump(member);
     boards.pump(member);
-    perform(member, session.hold(transport.room() <= 0, at));
+    run(member, () => session.hold(transport.room() <= 0, at));
   };
 
   const move = (member: Member, withinMs: number, at: Times): void => {
@@ -250,6 +264,20 @@ export const createHub = (parts: RelayParts): Hub => {
       turnWheel();
       wheel();
     });
+  };
+
+  const hear = (message: BusMessage): void => {
+    if (message.kind === 'events') {
+      feeds.events(message);
+      boards.changed(message.tenant, message.call_sid);
+    } else if (message.kind === 'interim') feeds.interim(message);
+    else {
+      for (const member of members.all()) {
+        const { user } = member.session;
+        const meant = user !== null && user.tenant === message.tenant && (message.user === null || message.user === user.user);
+        if (meant) run(member, (session, at) => session.recheck(at));
+      }
+    }
   };
 
   const forget = (member: Member, code: number): void => {
@@ -286,43 +314,33 @@ export const createHub = (parts: RelayParts): Hub => {
         metrics.count('earshot_connections_opened_total', {});
       }
       const { session } = member;
-      perform(member, session.start(offer));
+      run(member, () => session.start(offer));
       return {
         viewer: member,
         text: (text, bytes) => {
           member.pulse.heard(runtime.monotonic());
-          perform(member, session.hold(transport.room() <= 0, times()));
-          perform(member, session.text(text, bytes, times()));
+          run(member, (_session, now) => session.hold(transport.room() <= 0, now));
+          run(member, (_session, now) => session.text(text, bytes, now));
         },
-        binary: () => perform(member, session.binary()),
-        pinged: () => perform(member, session.pinged(times())),
+        binary: () => run(member, () => session.binary()),
+        pinged: () => run(member, (_session, now) => session.pinged(now)),
         ponged: () => member.pulse.heard(runtime.monotonic()),
         drained: () => {
-          feeds.pump(member);
-          boards.pump(member);
-          perform(member, session.hold(transport.room() <= 0, times()));
+          run(member, (_session, now) => {
+            feeds.pump(member);
+            boards.pump(member);
+            return session.hold(transport.room() <= 0, now);
+          });
         },
         closed: (code) => {
-          perform(member, session.closed());
+          run(member, () => session.closed());
           forget(member, code);
         },
         settled: () => session.phase === 'closed' || (!session.busy && !session.backlogged && feeds.settled(member)),
         beat: () => beat(member),
       };
     },
-    message: (message) => {
-      if (message.kind === 'events') {
-        feeds.events(message);
-        boards.changed(message.tenant, message.call_sid);
-      } else if (message.kind === 'interim') feeds.interim(message);
-      else {
-        for (const member of members.all()) {
-          const { user } = member.session;
-          const meant = user !== null && user.tenant === message.tenant && (message.user === null || message.user === user.user);
-          if (meant) perform(member, member.session.recheck(times()));
-        }
-      }
-    },
+    message: (message) => guarded('A message of the bus', () => hear(message)),
     start: async () => {
       await comparison.start();
       wheel();
@@ -343,13 +361,13 @@ export const createHub = (parts: RelayParts): Hub => {
           if (member.kind === 'socket' && member.session.phase === 'open') move(member, slot, times());
           // The wheel would close with `moving`; on drain the slot's own timer closes.
           member.moveBy = Infinity;
-          runtime.after(member.kind === 'poll' ? 0 : slot, () => perform(member, member.session.end('draining', null)));
+          runtime.after(member.kind === 'poll' ? 0 : slot, () => run(member, (session) => session.end('draining', null)));
         });
       }),
     close: () => {
       stopped = true;
       comparison.stop();
-      for (const member of members.all()) perform(member, member.session.end('draining', null));
+      for (const member of members.all()) run(member, (session) => session.end('draining', null));
     },
   };
 };

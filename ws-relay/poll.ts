@@ -59,7 +59,6 @@ const bodyOf = ({ runtime }: RelayParts, req: IncomingMessage): Promise<string> 
 
 const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollRequest, res: ServerResponse, headers: Record<string, string>): Promise<void> =>
   new Promise((resolve) => {
-    const begun = runtime.monotonic();
     const asked = new Map(request.calls.map(({ id, epoch, seq }) => [id, positionOf(epoch, seq)]));
     const wantedMark = typeof request.board === 'object' ? request.board.mark : undefined;
     const frames: string[] = [];
@@ -69,6 +68,7 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
     let established = false;
     let finished = false;
     let checking = false;
+    let over = false;
     let refusal: ErrorCode = 'draining';
     let connected: Connected | null = null;
 
@@ -93,10 +93,8 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
     const check = (): void => {
       checking = false;
       if (finished || connected === null) return;
-      const waited = runtime.monotonic() - begun;
       const settled = established && connected.settled();
-      const due = noteworthy || waited >= request.wait * 1000;
-      if ((settled && due) || bytes >= POLL_ANSWER_MAX_BYTES || waited >= request.wait * 1000 + PATIENCE_MS) finish();
+      if ((settled && (noteworthy || over)) || bytes >= POLL_ANSWER_MAX_BYTES) finish();
       else if (!settled) recheck(STEP_MS);
     };
     const recheck = (ms: number): void => {
@@ -154,7 +152,12 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
     };
     res.on('close', finish);
     connected = hub.connect({ transport, offer: { kind: 'token', token }, replaces: null, kind: 'poll' });
-    runtime.after(request.wait * 1000, check);
+    // Flags, not a look at the clock: a timer may be a fraction of a millisecond early by it.
+    runtime.after(request.wait * 1000, () => {
+      over = true;
+      check();
+    });
+    runtime.after(request.wait * 1000 + PATIENCE_MS, finish);
     recheck(STEP_MS);
   });
 

@@ -80,6 +80,8 @@ export const WS_PRE_AUTH_FRAME_MAX_BYTES = 4 * 1024;
 export const WS_WAITING_MAX_BYTES = 16 * 1024;
 /** A socket that offers no token is closed. */
 export const AUTH_WAIT_MS = 5_000;
+/** Checking a token and rights takes milliseconds; a session for which it takes this long is sent away to come back. */
+export const AUTH_CHECK_MAX_MS = 15_000;
 /** Subscriptions of one session, and entries of one poll. */
 export const SUBSCRIPTIONS_MAX_COUNT = 100;
 /** A hundred resubscriptions at once and the same again before the bucket is empty. */

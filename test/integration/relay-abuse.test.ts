@@ -75,6 +75,15 @@ describe('a relay that is abused', () => {
     expect(await other.next('transcription')).toMatchObject({ text: 'still here' });
   });
 
+  it('answers a message nested thousands deep with an error, and goes on', async () => {
+    const client = await rig.client();
+    const deep = 8_000;
+    client.send(`{"ping":${'['.repeat(deep)}${']'.repeat(deep)}}`);
+    expect(await client.next('error')).toMatchObject({ code: 'invalid_message' });
+    client.send({ ping: 1 });
+    expect(await client.next('pong')).toEqual({ type: 'pong', ping: 1 });
+  });
+
   it('closes a flood of messages, and of pings, as rate_limited', async () => {
     for (const flood of [maskedFrame(TEXT, Buffer.from('{"ping":1}')), maskedFrame(0x89, Buffer.alloc(0))]) {
       const raw = await rawUpgrade(rig.port, '/ws', bearer);

@@ -119,6 +119,14 @@ describe('a session', () => {
     expect(rig.did).toEqual(['error token_missing', 'unwatch', 'close token_missing']);
   });
 
+  it('sends away for now who waits too long for an answer about the token', () => {
+    rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+    rig.later(19_999);
+    expect(rig.did).toEqual(['verify']);
+    rig.later(1);
+    expect(rig.did).toEqual(['verify', 'error store_unavailable', 'unwatch', 'close server_fault']);
+  });
+
   it('lets frames wait while the token is being checked, up to a bound', () => {
     rig.do(rig.session.start({ kind: 'token', token: 'x' }));
     rig.say({ subscribe: 'EL_1' });

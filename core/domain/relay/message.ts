@@ -2,12 +2,16 @@
 import type { ErrorCode } from '../../protocol/codes.ts';
 import { ERRORS } from '../../protocol/codes.ts';
 import type { ControlFrame } from '../../protocol/frames.ts';
+import { JSON_DEPTH_MAX_LEVELS } from '../../protocol/limits.ts';
 import { ClientMessage } from '../../protocol/messages.ts';
+import { jsonDepth } from '../elevenlabs/json.ts';
 
 /** A message's own id, echoed in its answer or error. */
 export type MessageId = string | number | undefined;
 
+/** What is nested deeper than any message of ours would overflow our stack when it is written again. */
 const json = (text: string): unknown => {
+  if (jsonDepth(text) > JSON_DEPTH_MAX_LEVELS) return undefined;
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -8,7 +8,7 @@
  */
 import type { CloseName, ErrorCode } from '../../protocol/codes.ts';
 import type { ControlFrame } from '../../protocol/frames.ts';
-import { AUTH_WAIT_MS, MESSAGE_BUCKET_SIZE, MESSAGE_RATE_PER_SECOND, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../protocol/limits.ts';
+import { AUTH_CHECK_MAX_MS, AUTH_WAIT_MS, MESSAGE_BUCKET_SIZE, MESSAGE_RATE_PER_SECOND, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../protocol/limits.ts';
 import type { ClientMessage } from '../../protocol/messages.ts';
 import { mayDo } from '../rights.ts';
 import { createBucket, type Bucket } from './bucket.ts';
@@ -213,6 +213,8 @@ export class Session {
   tick(at: Times): readonly Effect[] {
     if (this.#phase === 'awaiting_token') {
       if (at.mono - this.#openedAt >= AUTH_WAIT_MS) this.#fail('token_missing');
+    } else if (this.#phase === 'checking') {
+      if (at.mono - this.#openedAt >= AUTH_WAIT_MS + AUTH_CHECK_MAX_MS) this.#fail('store_unavailable');
     } else if (this.#phase === 'open') this.#tickOpen(at);
     return this.#flush();
   }

@@ -3,11 +3,11 @@ import { createRoute } from '@hono/zod-openapi';
 import { EarshotError } from '../../core/protocol/codes.ts';
 import { SIGN_IN_LIFE_SECONDS, TICKET_LIFE_SECONDS } from '../../core/protocol/limits.ts';
 import { KeySetAnswer, LoginRequest, SimulateRequest, TicketAnswer, TokenAnswer as TokenAnswerSchema } from '../../core/protocol/rest.ts';
-import { answer, body, byToken, otherwise } from './describe.ts';
+import { answer, body, byToken, named, otherwise } from './describe.ts';
 import type { Api } from './services.ts';
 import { passwordSignIn, startSignIn, type IssuedToken } from './sign-in.ts';
 
-const TokenAnswer = TokenAnswerSchema.openapi('Token');
+const TokenAnswer = named('Token', TokenAnswerSchema);
 const asAnswer = ({ token, expires_in }: IssuedToken) => ({ access_token: token, token_type: 'Bearer' as const, expires_in });
 
 /** Adds `/auth/...` and `/.well-known/jwks.json`. */

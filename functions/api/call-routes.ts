@@ -21,14 +21,14 @@ import {
 } from '../../core/protocol/rest.ts';
 import type { ListQuery } from '../../ports/call-log.ts';
 import { callFor, ownTenant } from './asker.ts';
-import { answer, byToken, otherwise } from './describe.ts';
+import { answer, byToken, named, otherwise } from './describe.ts';
 import { eventsAnswer, type Recovery } from './events-answer.ts';
 import { noteAccess } from './note-access.ts';
 import type { Api, ApiParts } from './services.ts';
 
-const CallRow = CallRowSchema.openapi('CallRow');
+const CallRow = named('CallRow', CallRowSchema);
 /** A call whole, as the OpenAPI document names it. */
-export const Call = CallViewSchema.openapi('Call');
+export const Call = named('Call', CallViewSchema);
 
 /** The call with its two large fields. */
 export const wholeCall = async (parts: Pick<ApiParts, 'callLog'>, call: CallState): Promise<CallView> => presentCall(call, await parts.callLog.details(call.call_sid));

@@ -1,8 +1,14 @@
 /** How routes are described for the OpenAPI document: answers, problems, bodies. */
-import type { z } from 'zod';
+import { z } from '@hono/zod-openapi';
 import { Problem as ProblemSchema } from '../../core/protocol/rest.ts';
 
-const Problem = ProblemSchema.openapi('Problem');
+/**
+ * The schema of an answer under a name of its own in the document. Made anew here: only a schema that is made after the describing
+ * library was loaded can be given one.
+ */
+export const named = <Shape extends z.ZodRawShape>(name: string, schema: z.ZodObject<Shape>): z.ZodObject<Shape> => z.object(schema.shape).openapi(name);
+
+const Problem = named('Problem', ProblemSchema);
 
 /** A JSON answer. */
 export const answer = <T extends z.ZodType>(schema: T, description: string) => ({ description, content: { 'application/json': { schema } } });

@@ -6,11 +6,11 @@ import { EarshotError } from '../../core/protocol/codes.ts';
 import { DriverBody, DriverList, DriverListQuery, DriverParam, DriverView as DriverViewSchema, NewDriver, type DriverView } from '../../core/protocol/rest.ts';
 import type { Driver } from '../../ports/directory.ts';
 import { ownTenant } from './asker.ts';
-import { answer, body, byToken, otherwise } from './describe.ts';
+import { answer, body, byToken, named, otherwise } from './describe.ts';
 import { noteAccess } from './note-access.ts';
 import type { Api, ApiParts } from './services.ts';
 
-const DriverShown = DriverViewSchema.openapi('Driver');
+const DriverShown = named('Driver', DriverViewSchema);
 
 const shown = ({ driverId, driverName, phoneNumber, triggers, do_not_call, time_zone }: Driver): DriverView => ({
   driverId,

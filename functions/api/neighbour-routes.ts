@@ -29,7 +29,7 @@ export const neighbourRoutes = ({ app }: Api): void => {
   const { openAPIRegistry: registry } = app;
   registry.registerComponent('securitySchemes', 'signature', { type: 'apiKey', in: 'header', name: 'ElevenLabs-Signature', description: 't=<unix seconds>,v0=<HMAC-SHA256 of "t.body" in hex>' });
   registry.registerComponent('securitySchemes', 'ingestKey', { type: 'http', scheme: 'bearer', description: 'the INGEST_KEY' });
-  const received = { 200: answer(Receipt, 'stored, a repeat, or kept in quarantine'), 401: refusal('signature_invalid'), 413: refusal('payload_too_large'), 415: refusal('encoding_not_supported'), 503: refusal('store_unavailable') };
+  const received = { 200: answer(Receipt, 'stored, a repeat, or kept in quarantine'), 401: refusal('signature_invalid'), 413: refusal('payload_too_large'), 415: refusal('encoding_not_supported'), 503: refusal('store_unavailable'), ...otherwise };
   registry.registerPath({ method: 'post', path: '/webhooks/elevenlabs/post-call', tags: ['webhooks'], summary: "ElevenLabs' signed webhook, every type", security: [{ signature: [] }], request: { body: body(PostCall) }, responses: received });
   const ingest = [{ ingestKey: [] }, { signature: [] }];
   registry.registerPath({ method: 'post', path: '/webhooks/elevenlabs/transcription', tags: ['webhooks'], summary: 'One live turn', security: ingest, request: { body: body(IngestTurn) }, responses: received });

@@ -118,7 +118,11 @@ export const connect = (options: ConnectOptions): Feed => {
   const open = (link: number, token: string, replaces: string | null): void => {
     const url = new URL(socketUrl);
     if (replaces !== null) url.searchParams.set('replaces', replaces);
-    const socket = new WebSocket(url, ['earshot.v1', `bearer.${token}`]);
+    const socket = socketTo(url, token);
+    if (socket === null) {
+      queueMicrotask(() => input({ on: 'closed', link, code: 1006 }));
+      return;
+    }
     sockets.set(link, socket);
     socket.addEventListener('message', (event) => {
       if (sockets.get(link) === socket && typeof event.data === 'string') input({ on: 'frame', link, text: event.data });
@@ -213,6 +217,15 @@ const socketUrlOf = (given: string): URL => {
   const url = new URL(given.replace(/^http/, 'ws'));
   if (url.pathname === '/') url.pathname = '/ws/calls/transcriptions';
   return url;
+};
+
+/** null: the token cannot be one, since it does not fit into a subprotocol. */
+const socketTo = (url: URL, token: string): WebSocket | null => {
+  try {
+    return new WebSocket(url, ['earshot.v1', `bearer.${token}`]);
+  } catch {
+    return null;
+  }
 };
 
 const askToken = async (token: ConnectOptions['token']): Promise<string | null> => {

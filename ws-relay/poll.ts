@@ -69,7 +69,7 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
     let finished = false;
     let checking = false;
     let over = false;
-    let refusal: ErrorCode = 'draining';
+    let refusal: ErrorCode = 'store_unavailable';
     let connected: Connected | null = null;
 
     const finish = (): void => {
@@ -148,7 +148,10 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
       taken: () => bytes,
       hold: () => undefined,
       ping: () => undefined,
-      close: finish,
+      close: (_code, reason) => {
+        if (reason === 'draining') refusal = 'draining';
+        finish();
+      },
     };
     res.on('close', finish);
     connected = hub.connect({ transport, offer: { kind: 'token', token }, replaces: null, kind: 'poll' });

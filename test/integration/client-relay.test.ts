@@ -208,6 +208,13 @@ describe('the client library on a real relay', () => {
     expect(tokens).toEqual([]);
   });
 
+  it('goes on asking where what it was given cannot be a token', async () => {
+    const tokens = ['not a token', tokenOf('ann')];
+    const viewer = screen(rig.wsUrl, () => tokens.shift() ?? 'none');
+    await viewer.until(() => viewer.feed.state === 'live', 'live');
+    expect(tokens).toEqual([]);
+  });
+
   it('goes on when a handler throws', async () => {
     rig.callLog.add('EL_1');
     const thrown: unknown[] = [];

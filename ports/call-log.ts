@@ -38,7 +38,7 @@ export type CreateResult =
 
 export interface Page {
   readonly call: CallState;
-  /** Events after the position asked for, dense and in order; fewer than asked for only at the head (or at a loss). */
+  /** Events after the position asked for, dense and in order; fewer than asked for only at the head. Where some were lost, those that exist behind them follow. */
   readonly events: readonly LoggedEvent[];
 }
 

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
-import { joseIssuer, loadOrCreateSigningKey } from '../../ports/identity.jose.ts';
-import { systemRuntime } from '../../ports/runtime.system.ts';
 import { startFront } from '../fixtures/front.ts';
 import { faultsOf, wholeCalls } from '../fixtures/log-checks.ts';
 import { dataFolder, eventually, freePort, startChild, type Child } from '../fixtures/processes.ts';
 import { openClient } from '../fixtures/relay.ts';
-import { INGEST_KEY, integrityOf, SECRET, storeTenants, withLog } from '../fixtures/stored-data.ts';
+import { INGEST_KEY, integrityOf, SECRET, storeTenants, tokenOf, withLog } from '../fixtures/stored-data.ts';
 import { startViewer } from '../fixtures/viewer.ts';
 
 const STARTED = /"port":(\d+)[^\n]*"message":"Application startup complete"/;
@@ -31,9 +29,7 @@ const stage = async (): Promise<Stage> => {
   await storeTenants(dataDir);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const runtime = systemRuntime();
-  const issuer = joseIssuer({ signingKey: await loadOrCreateSigningKey(dataDir), publicKeys: null, runtime });
-  const { token } = await issuer.issue({ user: 'user-anna', username: 'anna', tenant: 't1', roles: ['dispatcher'], sid: 'sid-anna', signed_in_at: Math.floor(runtime.now() / 1000) });
+  const token = await tokenOf(dataDir, 'anna', 't1', ['dispatcher']);
   const post = async (path: string, body: string, headers: Record<string, string>): Promise<void> => {
     const answer = await fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, signal: AbortSignal.timeout(10_000) });
     await answer.arrayBuffer();

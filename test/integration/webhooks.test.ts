@@ -134,7 +134,7 @@ describe('a delivery that cannot be used', () => {
     ['a conversation id as long as a book', `{"type":"post_call_transcription","data":{"conversation_id":"${'x'.repeat(10_000)}"}}`],
     ['an agent that nobody knows', '{"type":"post_call_transcription","data":{"conversation_id":"c1","agent_id":"stranger"}}'],
     ['a prototype in its data', '{"type":"post_call_transcription","__proto__":{"x":1},"data":{"__proto__":{"conversation_id":"c1"}}}'],
-  ])('is kept and answered 200: %s', async (_name, body) => {
+  ])('A5: is kept and answered 200: %s', async (_name, body) => {
     const { webhook, parts } = await functionsUnderTest();
     expect(await webhook(body)).toMatchObject({ status: 200, body: { result: 'quarantined' } });
     expect(await webhook(body)).toMatchObject({ status: 200, body: { result: 'quarantined' } });
@@ -219,7 +219,7 @@ describe('a fault of ours', () => {
     ['the log', (): Record<string, unknown> => ({ callLog: new Proxy({}, { get: () => () => Promise.reject(new EarshotError('store_unavailable')) }) })],
     ['the directory', (): Record<string, unknown> => ({ directory: new Proxy({}, { get: () => () => Promise.reject(new EarshotError('store_unavailable')) }) })],
     ['a bug', (): Record<string, unknown> => ({ callLog: new Proxy({}, { get: () => () => Promise.reject(new TypeError('canary')) }) })],
-  ])('is answered 503, so that it comes again: %s', async (_name, broken) => {
+  ])('A5: is answered 503, so that it comes again: %s', async (_name, broken) => {
     const { webhook, lines } = await functionsUnderTest({ parts: () => broken() });
     expect((await webhook(done('c1'))).status).toBe(503);
     expect(lines.join('')).not.toContain('canary');

@@ -37,11 +37,11 @@ export const bearerOf = (req: IncomingMessage): string | null => /^Bearer +(\S+)
 
 /** What `/health` says: never a token asked, never a failure, so that a probe tells a sick store from a dead process. */
 export const health = async ({ callLog, directory, options }: RelayParts, verifiedAt: number | null, state: string): Promise<string> => {
-  const word = (check: Promise<void>): Promise<string> => check.then(() => 'ok', () => 'failing');
+  const word = (check: Promise<void>): Promise<string> => check.then(() => 'ok', () => 'failed');
   const [log, users] = await Promise.all([word(callLog.check()), word(directory.check())]);
-  const checks = { call_log: log, directory: users, relay: state, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString() };
-  const well = log === 'ok' && users === 'ok' && state === 'ready';
-  return JSON.stringify({ status: well ? 'ok' : 'degraded', version: options.version, checks });
+  const checks = { call_log: log, directory: users, relay: state === 'ready' ? 'ok' : 'failed' };
+  const well = Object.values(checks).every((result) => result === 'ok');
+  return JSON.stringify({ status: well ? 'ok' : 'unavailable', version: options.version, checks, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString() });
 };
 
 /** Why this request may not read the metrics; null: it may. */

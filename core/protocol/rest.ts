@@ -207,7 +207,7 @@ export const DeliveriesAnswer = z.object({ deliveries: z.array(HeardDelivery), c
 // --- About ---
 
 export const Check = z.enum(['ok', 'failed']);
-export const Health = z.object({ status: z.enum(['ok', 'unavailable']), version: z.string(), checks: z.record(z.string(), Check) });
+export const Health = z.object({ status: z.enum(['ok', 'unavailable']), version: z.string(), checks: z.record(z.string(), Check), verified_at: z.string().nullable().optional().describe('of a relay: when it last compared with the log') });
 export const Discovery = z.object({
   name: z.literal('earshot'),
   version: z.string(),

@@ -72,6 +72,8 @@ export const linesOf = (event: EventFrame): string[] => {
     case 'transcription':
       return [`[${event.index}] ${event.speaker.toUpperCase()}${event.state === 'final' ? '' : ` (${event.state})`}: ${event.text}`];
     case 'call_status':
+      // The same status again only announces the conversation's id.
+      if (event.status === event.previous) return event.conversation_id === null ? [] : [`[status] ${event.status}, conversation ${event.conversation_id}`];
       return [`[status] ${event.status}${event.reason === undefined ? '' : ` (${event.reason})`}${event.merged_into === undefined ? '' : `, goes on as ${event.merged_into}`}`];
     case 'agent_started':
     case 'agent_thinking':

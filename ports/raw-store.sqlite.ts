@@ -5,7 +5,7 @@ import { openSqlite } from './sqlite-database.ts';
 
 const MIGRATIONS = [
   `CREATE TABLE deliveries (
-     id TEXT PRIMARY KEY, workspace TEXT NOT NULL, tenant TEXT, route TEXT NOT NULL, type TEXT, reason TEXT NOT NULL, conversation_id TEXT, agent_id TEXT,
+     id TEXT PRIMARY KEY, workspace TEXT NOT NULL, tenant TEXT, reach_tenant TEXT, route TEXT NOT NULL, type TEXT, reason TEXT NOT NULL, conversation_id TEXT, agent_id TEXT,
      call_sid TEXT, received_at INTEGER NOT NULL, count INTEGER NOT NULL, body TEXT) WITHOUT ROWID;
    CREATE INDEX deliveries_arrival ON deliveries (reason = 'used', received_at, id);
    CREATE INDEX deliveries_waiting ON deliveries (conversation_id) WHERE reason = 'waiting';
@@ -13,7 +13,7 @@ const MIGRATIONS = [
    CREATE INDEX deliveries_conversation ON deliveries (conversation_id);`,
 ];
 
-const COLUMNS = 'id, workspace, tenant, route, type, reason, conversation_id, agent_id, call_sid, received_at, count';
+const COLUMNS = 'id, workspace, tenant, reach_tenant, route, type, reason, conversation_id, agent_id, call_sid, received_at, count';
 
 /** Raw deliveries in a file of their own, so that their size never slows the log. `path` may be `:memory:`. */
 export const sqliteRawStore = (options: { readonly path: string; readonly runtime: Runtime }): RawStore => {
@@ -22,7 +22,7 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
   const sql = (text: string): ReturnType<typeof store.database.prepare> => store.database.prepare(text);
   const get = sql(`SELECT ${COLUMNS}, body FROM deliveries WHERE id = ?`);
   const insert = sql(`INSERT INTO deliveries (${COLUMNS}, body)
-    VALUES (:id, :workspace, :tenant, :route, :type, :reason, :conversation_id, :agent_id, :call_sid, :received_at, 1, :body)
+    VALUES (:id, :workspace, :tenant, :reach_tenant, :route, :type, :reason, :conversation_id, :agent_id, :call_sid, :received_at, 1, :body)
     ON CONFLICT (id) DO UPDATE SET count = count + 1, tenant = coalesce(excluded.tenant, tenant), call_sid = coalesce(excluded.call_sid, call_sid),
       reason = CASE WHEN reason = 'used' THEN 'used' ELSE excluded.reason END`);
   const read = (work: () => unknown): Promise<Delivery[]> => store.snapshot(() => (work() as Delivery[]).map((row) => ({ ...row })));

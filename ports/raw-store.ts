@@ -24,8 +24,10 @@ export interface Delivery {
   /** SHA-256 (hex) over workspace, route and body: one entry per body. */
   readonly id: string;
   readonly workspace: string;
-  /** null until it is known whose it is: only an operator sees it. */
+  /** Who sees it; null while it is nobody's: only an operator does. */
   readonly tenant: string | null;
+  /** Tenant of the ingest key that verified it: it may touch nothing else. null: a secret of the workspace did. */
+  readonly reach_tenant: string | null;
   readonly route: 'post-call' | 'transcription' | 'agent-events';
   readonly type: string | null;
   readonly reason: DeliveryReason;

@@ -68,7 +68,7 @@ const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Prom
 
 /** null: its content still cannot be used. */
 const routeAgain = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Routed | null> => {
-  const reach = { workspace: delivery.workspace, tenant: delivery.tenant };
+  const reach = { workspace: delivery.workspace, tenant: delivery.reach_tenant };
   if (delivery.body === null || delivery.reason === 'to_fetch') {
     return delivery.conversation_id === null ? null : fetchIntoLog(parts, reach, delivery.conversation_id, 'fetch');
   }

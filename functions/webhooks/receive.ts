@@ -84,7 +84,8 @@ const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origi
   await parts.rawStore.put({
     id,
     workspace: origin.workspace,
-    tenant: origin.tenant,
+    tenant: await shownTo(parts, origin),
+    reach_tenant: origin.tenant,
     route,
     type: reading.type,
     reason: reading.reason,
@@ -95,6 +96,14 @@ const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origi
     body,
   });
   return { result: 'quarantined', call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant };
+};
+
+/** Who sees a delivery in quarantine: the ingest key's tenant, else the tenant that has the whole workspace to itself, else an operator. */
+const shownTo = async (parts: Parts, origin: Origin): Promise<string | null> => {
+  if (origin.tenant !== null) return origin.tenant;
+  const agents = await parts.directory.agents(null);
+  const [tenant, ...others] = new Set(agents.filter((agent) => agent.workspace === origin.workspace).map((agent) => agent.tenant));
+  return tenant === undefined || others.length > 0 ? null : tenant;
 };
 
 /** The format without analysis: the call is read from the provider at once; where that fails it waits for the next try. */
@@ -120,6 +129,7 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
   const entry = {
     id,
     workspace: origin.workspace,
+    reach_tenant: origin.tenant,
     route,
     type: reading.type,
     conversation_id: conversationId,
@@ -134,7 +144,7 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
     await parts.rawStore.put({ ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
-  const tenant = routed.routed === 'waiting' ? routed.tenant : origin.tenant;
+  const tenant = routed.routed === 'waiting' ? routed.tenant : await shownTo(parts, origin);
   await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };

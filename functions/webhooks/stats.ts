@@ -50,7 +50,10 @@ export const webhookRecorder = (): WebhookRecorder => {
         durations.push(...minute.durations);
       }
       durations.sort((a, b) => a - b);
-      const quantile = (q: number): number | null => durations[Math.min(durations.length - 1, Math.floor(q * durations.length))] ?? null;
+      const quantile = (q: number): number | null => {
+        const value = durations[Math.min(durations.length - 1, Math.floor(q * durations.length))];
+        return value === undefined ? null : Math.round(value * 100) / 100;
+      };
       const received = Object.values(byCode).reduce((sum, count) => sum + count, 0);
       return { received, succeeded: byCode['200'] ?? 0, by_code: byCode, p50_ms: quantile(0.5), p99_ms: quantile(0.99) };
     },

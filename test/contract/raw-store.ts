@@ -6,6 +6,7 @@ const delivery = (id: string, more: Partial<Delivery> = {}): Omit<Delivery, 'cou
   id,
   workspace: 'w1',
   tenant: 't1',
+  reach_tenant: null,
   route: 'post-call',
   type: 'post_call_transcription',
   reason: 'used',

@@ -153,6 +153,19 @@ describe('a delivery that cannot be used', () => {
     expect((await rest(`/quarantine/${kept?.id ?? ''}/redrive`, { method: 'POST', token: await token(['admin'], 't2') })).status).toBe(404);
   });
 
+  it('is shown to the tenant that has its workspace to itself, and driving it again does not make it that tenant\'s', async () => {
+    const { webhook, rest, token, parts } = await functionsUnderTest();
+    await parts.directory.removeAgent('agent2');
+    await webhook(done('c1', { agent_id: 'stranger' }));
+    const bearer = await token();
+    const shown = (await rest('/quarantine', { token: bearer })).body['deliveries'] as { id: string; reason: string }[];
+    expect(shown).toMatchObject([{ reason: 'unassigned', tenant: 't1' }]);
+    const redrive = async (): Promise<unknown> => (await rest(`/quarantine/${shown[0]?.id ?? ''}/redrive`, { method: 'POST', token: bearer })).body;
+    expect(await redrive()).toMatchObject({ result: 'unassigned', call_sid: null });
+    await parts.directory.putAgent({ agent_id: 'stranger', workspace: 'w1', tenant: 't1', name: 'Known now' });
+    expect(await redrive()).toMatchObject({ result: 'used', call_sid: 'EL_c1' });
+  });
+
   it('is not a 4xx because of lone surrogates, NULs, duplicate keys or numbers as text', async () => {
     const { webhook, types } = await functionsUnderTest();
     const body = '{"type":"x","type":"post_call_transcription","event_timestamp":"1760000000","data":{"conversation_id":"c1","agent_id":"agent1","status":"done","transcript":[{"role":"user","message":"a\\ud800b\\u0000c","time_in_call_secs":"3"}],"metadata":{"call_duration_secs":"7"}}}';

@@ -1,4 +1,6 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
@@ -104,6 +106,20 @@ describe('the webhooks as they are deployed: the real functions-framework on our
     expect(await answer).toBe(200);
     expect(await child.ended).toEqual({ code: 0, signal: null });
     expect(await withLog(dataDir, (log) => log.find('conv_2'))).toMatchObject({ status: 'completed' });
+  });
+
+  it('answer 503 while the stores cannot be opened, so that the delivery comes again, and 200 once they can', async () => {
+    const dataDir = await dataFolder();
+    const blocked = join(dataDir, 'data');
+    await writeFile(blocked, 'a file where the folder should be');
+    const port = await freePort();
+    const child = await startChild(['node_modules/.bin/functions-framework', '--source', 'functions/index.ts', '--target', 'webhooks', '--port', String(port)], { DATA_DIR: blocked }, /Serving function/);
+    const url = `http://127.0.0.1:${port}`;
+    expect(await signed(url, finished('conv_1'))).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
+    await rm(blocked);
+    await storeTenants(blocked);
+    expect(await signed(url, finished('conv_1'))).toMatchObject({ status: 200, body: { result: 'stored' } });
+    expect(await child.end('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
   it('do not start with settings that cannot work, and name each of them', async () => {

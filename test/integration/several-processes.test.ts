@@ -95,6 +95,7 @@ describe('functions and relays as processes of their own', () => {
     expect(await leaving.end('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(performance.now() - asked).toBeLessThan(8_500);
     expect((await plain.closed).code).toBe(1012);
+    expect(plain.frames.at(-1)).toMatchObject({ type: 'system_message', data: { event: 'move' } });
     await more;
     await everybodyHas(62);
 

@@ -55,13 +55,13 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   const known = address.call_sid ?? conversationId;
   const found = known === null ? null : await parts.callLog.find(known);
   if (found === 'erased') return { routed: 'erased' };
-  if (found !== null) return appendTo(parts, reach, found, named(found, address, entries));
+  if (found !== null) return appendTo(parts, reach, found, address, named(found, address, entries));
   // A sender that names a call by our id means exactly that one.
   if (conversationId === null) return { routed: 'unknown_call' };
   const asked = await askedFor(parts, reach, address);
   if (asked === 'erased') return { routed: 'erased' };
   if (asked !== null) {
-    const routed = await appendTo(parts, reach, asked, entries);
+    const routed = await appendTo(parts, reach, asked, address, entries);
     if (routed.routed !== 'call' || !routed.results.some((result) => result.result === 'ignored' && result.why === 'another conversation')) return routed;
   }
   return adoptOrWait(parts, reach, conversationId, address, entries, mayWait);
@@ -81,14 +81,31 @@ const askedFor = async (parts: Parts, reach: Reach, address: Address): Promise<C
   return carried === null || carried.workspace !== reach.workspace || carried.conversation_id !== null ? null : carried;
 };
 
-const appendTo = async (parts: Parts, reach: Reach, call: CallState, entries: readonly FactEntry[]): Promise<Routed> => {
-  if (call.workspace !== reach.workspace || (reach.tenant !== null && call.tenant !== reach.tenant)) return { routed: 'foreign' };
-  const result = await appended(parts, () => parts.callLog.append(call.call_sid, entries));
-  if (result === null) return { routed: 'erased' };
-  const elsewhere = result.results.find((entry) => entry.result === 'elsewhere');
-  if (elsewhere === undefined) return { routed: 'call', call: result.call, results: result.results };
-  const moved: AppendResult | null = await appended(parts, () => parts.callLog.append(elsewhere.call_sid, entries));
-  return moved === null ? { routed: 'erased' } : { routed: 'call', call: moved.call, results: moved.results };
+/** Owners of conversations point at no third call, mergers at an owner; the bound is for a log that was tampered with. */
+const HOPS_MAX_COUNT = 4;
+
+const appendTo = async (parts: Parts, reach: Reach, call: CallState, address: Address, entries: readonly FactEntry[]): Promise<Routed> => {
+  let to: CallState | null = call;
+  for (let hop = 0; to !== null && hop < HOPS_MAX_COUNT; hop++) {
+    // Wherever the log points on to, the sender has to be allowed there as well.
+    if (!(await mayTouch(parts, reach, to, address))) return { routed: 'foreign' };
+    const { call_sid } = to;
+    const result: AppendResult | null = await appended(parts, () => parts.callLog.append(call_sid, entries));
+    if (result === null) break;
+    const elsewhere = result.results.find((entry) => entry.result === 'elsewhere');
+    if (elsewhere === undefined) return { routed: 'call', call: result.call, results: result.results };
+    to = await parts.callLog.get(elsewhere.call_sid);
+  }
+  return { routed: 'erased' };
+};
+
+/** A secret verifies a whole workspace: which of its tenants is meant only the agent says, or the call that has this very agent. */
+const mayTouch = async (parts: Parts, reach: Reach, call: CallState, { agent_id }: Address): Promise<boolean> => {
+  if (call.workspace !== reach.workspace) return false;
+  if (reach.tenant !== null) return call.tenant === reach.tenant;
+  if (agent_id === null || agent_id === call.agent_id) return true;
+  const agent = await parts.directory.agent(agent_id);
+  return agent === null || agent.tenant === call.tenant;
 };
 
 const adoptOrWait = async (parts: Parts, reach: Reach, conversationId: string, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {

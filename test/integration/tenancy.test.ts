@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { entry, newCall, turn } from '../fixtures/facts.ts';
+import { functionsUnderTest, type FunctionsUnderTest } from '../fixtures/functions-under-test.ts';
+
+/** A dial of tenant t1 that was begun and has no conversation yet. */
+const dialled = async (earshot: FunctionsUnderTest): Promise<string> => {
+  const created = await earshot.parts.callLog.create([newCall({ call_sid: 'EL_mine' })], null);
+  const callSid = created.result === 'created' ? (created.calls[0]?.call_sid ?? '') : '';
+  await earshot.parts.callLog.append(callSid, [entry({ kind: 'dialing', attempt: 1 })]);
+  return callSid;
+};
+
+const adopted = async (earshot: FunctionsUnderTest, conversation: string): Promise<string> => {
+  const call = newCall({ call_sid: `EL_${conversation}`, tenant: 't2', agent_id: 'agent2', driver: null, requested_by: null });
+  return (await earshot.parts.callLog.adopt(conversation, call, [entry(turn('driver', 'theirs'), conversation)])).call.call_sid;
+};
+
+describe('a sender reaches nothing of another tenant', () => {
+  it('not by naming a call of its own together with a conversation of theirs', async () => {
+    const earshot = await functionsUnderTest();
+    const [mine, theirs] = [await dialled(earshot), await adopted(earshot, 'conv-theirs')];
+    const before = await earshot.types(theirs);
+    const answer = await earshot.ingest('transcription', { call_sid: mine, conversation_id: 'conv-theirs', speaker: 'agent', text: 'put into their mouth' });
+    expect(answer).toMatchObject({ status: 200, body: { result: 'quarantined', call_sid: null } });
+    expect(await earshot.types(theirs)).toEqual(before);
+    expect(await earshot.types(mine)).toEqual(['call_status', 'call_status']);
+  });
+
+  it('not by giving back the id of a call that another agent was asked for', async () => {
+    const earshot = await functionsUnderTest();
+    const mine = await dialled(earshot);
+    const claim = {
+      type: 'post_call_transcription',
+      event_timestamp: 1_760_000_000,
+      data: { conversation_id: 'conv-web', agent_id: 'agent2', status: 'done', transcript: [{ role: 'user', message: 'theirs', time_in_call_secs: 0 }], conversation_initiation_client_data: { dynamic_variables: { earshot_call_sid: mine } } },
+    };
+    expect(await earshot.webhook(claim)).toMatchObject({ status: 200, body: { result: 'quarantined', call_sid: null } });
+    expect(await earshot.types(mine)).toEqual(['call_status', 'call_status']);
+    expect(await earshot.parts.callLog.get(mine)).toMatchObject({ conversation_id: null, status: 'dialing' });
+  });
+
+  it('though an agent that was given to another tenant still ends the calls it began', async () => {
+    const earshot = await functionsUnderTest();
+    const mine = await dialled(earshot);
+    await earshot.parts.callLog.append(mine, [entry({ kind: 'dial_accepted', attempt: 1 }, 'conv-1')]);
+    await earshot.parts.directory.putAgent({ agent_id: 'agent1', workspace: 'w1', tenant: 't2', name: 'One' });
+    const done = { type: 'post_call_transcription', event_timestamp: 1_760_000_000, data: { conversation_id: 'conv-1', agent_id: 'agent1', status: 'done', transcript: [] } };
+    expect(await earshot.webhook(done)).toMatchObject({ status: 200, body: { result: 'stored', call_sid: mine } });
+  });
+});

@@ -11,6 +11,7 @@ import type { BusSubscription } from '../ports/event-bus.ts';
 import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
 import { createHub } from './hub.ts';
 import type { RelayParts } from './parts.ts';
+import { withPatience } from './patience.ts';
 import { answerPoll } from './poll.ts';
 import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
 import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf } from './upgrade.ts';
@@ -32,7 +33,8 @@ export interface Relay {
 const FAREWELL_MS = 3_000;
 
 /** Makes a relay; nothing runs before `start`. */
-export const createRelay = (parts: RelayParts): Relay => {
+export const createRelay = (given: RelayParts): Relay => {
+  const parts = withPatience(given);
   const { bus, log, metrics, options } = parts;
   const hub = createHub(parts);
   const cork = createCoalescer();

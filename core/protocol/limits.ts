@@ -119,6 +119,8 @@ export const POLL_ANSWER_MAX_BYTES = 1024 * 1024;
 
 /** How often the relay asks the log what changed. */
 export const COMPARE_MS = 5_000;
+/** The relay waits this long for an answer of the log or the directory; what is never answered may not hold what comes after it. */
+export const STORE_ANSWER_MAX_MS = 10_000;
 /** An older comparison means that what the relay shows is no longer confirmed. */
 export const VERIFIED_AGE_MAX_MS = 15_000;
 /** How often a session's rights are confirmed; unconfirmed for as long it is paused. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { COMPARE_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, PONG_WAIT_MS, RIGHTS_RECHECK_MS } from '../../core/protocol/limits.ts';
+import { COMPARE_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, PONG_WAIT_MS, RIGHTS_RECHECK_MS, STORE_ANSWER_MAX_MS } from '../../core/protocol/limits.ts';
 import { seededRuntime, type SeededRuntime } from '../../ports/runtime.seeded.ts';
 import { limited, startRelay, tokenOf, userOf, type RelayRig, type TestClient } from '../fixtures/relay.ts';
 
@@ -85,6 +85,48 @@ describe('a relay as time passes', () => {
     await pass(6);
     await client.next((frame) => frame['seq'] === 2);
     expect(client.frames.filter((frame) => frame['seq'] !== undefined).map((frame) => frame['seq'])).toEqual([1, 2]);
+  });
+
+  it('goes on after a log that took questions and never answered, and drops answers that come too late', async () => {
+    rig.callLog.add('EL_1');
+    rig.callLog.say('EL_1', 'one');
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    await client.next('transcription');
+    let answerLate = (): void => undefined;
+    rig.callLog.gate = new Promise((resolve) => (answerLate = resolve));
+    const lost = rig.callLog.say('EL_1', 'two', 'three');
+    await rig.publish('EL_1', lost.slice(1));
+    client.send({ subscribe: 'EL_2', id: 'hangs' });
+    client.send({ watch: 'board', id: 'board hangs' });
+    await turn();
+    await pass(STORE_ANSWER_MAX_MS / 1000 + 1);
+    expect(await client.next('error')).toMatchObject({ code: 'store_unavailable', ref: 'EL_2', id: 'hangs' });
+    await pass(STORE_ANSWER_MAX_MS / 1000 + 1);
+    expect(await client.next('error')).toMatchObject({ code: 'store_unavailable', id: 'board hangs' });
+    rig.callLog.gate = Promise.resolve();
+    await pass(STORE_ANSWER_MAX_MS / 1000 + COMPARE_MS / 1000);
+    await client.next((frame) => frame['seq'] === 3);
+    answerLate();
+    await pass(HEARTBEAT_MS / 1000 + COMPARE_MS / 1000);
+    await settle(client);
+    const beat = client.frames.filter((frame) => frame['type'] === 'heartbeat').at(-1);
+    expect(Date.parse(String(beat?.['server_time'])) - Date.parse(String(beat?.['verified_at']))).toBeLessThanOrEqual(COMPARE_MS);
+    expect(client.frames.flatMap((frame) => (frame['seq'] === undefined ? [] : [frame['seq']]))).toEqual([1, 2, 3]);
+  });
+
+  it('does not cut a session as silent while the relay itself reads nothing from it', async () => {
+    const client = await rig.client();
+    await client.next('heartbeat');
+    rig.directory.broken = true;
+    await pass(65);
+    await client.next((frame) => (frame['data'] as { event?: string } | undefined)?.event === 'degraded');
+    client.send({ ping: 'waits for the rights' });
+    await pass(PONG_WAIT_MS / 1000 + 10);
+    expect(client.ws.readyState).toBe(client.ws.OPEN);
+    rig.directory.broken = false;
+    await pass(RIGHTS_RECHECK_MS / 1000 + 1);
+    expect(await client.next('pong')).toMatchObject({ ping: 'waits for the rights' });
   });
 
   it('warns a minute before the token ends, closes at its end, and says nothing after it', async () => {

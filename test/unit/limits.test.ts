@@ -21,6 +21,8 @@ describe('the limits fit together', () => {
     ['a screen is fresh between two comparisons', limits.VERIFIED_AGE_MAX_MS >= 2 * limits.COMPARE_MS],
     ['a heartbeat comes before its freshness ends', limits.HEARTBEAT_MS <= limits.VERIFIED_AGE_MAX_MS],
     ['rights are asked for twice within the time in which they must take effect', limits.RIGHTS_RECHECK_MS * 2 <= limits.RIGHTS_UNCONFIRMED_MAX_MS],
+    ['a question about rights that is never answered is put again before the rights are in doubt', limits.RIGHTS_RECHECK_MS + limits.STORE_ANSWER_MAX_MS <= limits.RIGHTS_UNCONFIRMED_MAX_MS],
+    ['a token is given up for longer than one answer may take', limits.STORE_ANSWER_MAX_MS < limits.AUTH_CHECK_MAX_MS],
     ['a missing pong closes after several pings', limits.PONG_WAIT_MS >= 3 * limits.HEARTBEAT_MS],
     ['the drain is over before the process has to be gone', limits.DRAIN_SPREAD_MS < limits.DRAIN_MAX_MS],
     ['a ticket ends long before its token', limits.TICKET_LIFE_SECONDS < limits.TOKEN_LIFE_SECONDS],

@@ -27,18 +27,17 @@ it('one conversation is one call, and every delivery of it is there once, whatev
       });
       const turn = (text: string): unknown => ({ conversation_id: conversation, agent_id: 'agent1', speaker: 'agent', text, turn_id: text });
       // As in the product: only where `dialing` was committed is there a POST, and so an answer.
-      let begun = false;
+      const dial = { begun: false, answered: false };
       const begin = async (): Promise<void> => {
         const { results } = (await callLog.append(dialled, [entry({ kind: 'dialing', attempt: 1 })])) ?? { results: [] };
-        begun ||= results[0]?.result === 'appended';
+        dial.begun ||= results[0]?.result === 'appended';
       };
-      let answered = false;
       const act: Record<Step, () => Promise<unknown>> = {
         begin,
         answer: async () => {
           await begin();
-          if (!begun) return;
-          answered = true;
+          if (!dial.begun) return;
+          dial.answered = true;
           await callLog.append(dialled, [entry({ kind: 'dial_accepted', attempt: 1 }, conversation)]);
           await redriveWaiting(earshot.parts, conversation);
         },
@@ -55,7 +54,7 @@ it('one conversation is one call, and every delivery of it is there once, whatev
       await runJobs(earshot.parts);
       expect(await earshot.parts.rawStore.pending('waiting', conversation, 10)).toEqual([]);
       const owner = await callLog.find(conversation);
-      const told = answered || steps.some((step) => step === 'turn' || step === 'other turn' || step === 'webhook' || step === 'named webhook');
+      const told = dial.answered || steps.some((step) => step === 'turn' || step === 'other turn' || step === 'webhook' || step === 'named webhook');
       if (!told) {
         expect(owner).toBeNull();
         return;
@@ -63,7 +62,7 @@ it('one conversation is one call, and every delivery of it is there once, whatev
       if (owner === null || owner === 'erased') throw new Error('the conversation has no call');
       const { calls } = await callLog.list({ tenant: 't1', q: conversation, limit: 10 });
       expect(calls.filter((call) => call.conversation_id === conversation).map((call) => call.call_sid)).toEqual([owner.call_sid]);
-      if (answered) expect(await callLog.find(dialled)).toMatchObject({ call_sid: owner.call_sid });
+      if (dial.answered) expect(await callLog.find(dialled)).toMatchObject({ call_sid: owner.call_sid });
       const frames = ((await callLog.read(owner.call_sid, 0, 1000))?.events ?? []).map((event) => JSON.parse(event.text) as EventFrame);
       expect(frames.map((frame) => frame.seq)).toEqual(frames.map((_, index) => index + 1));
       expect(frames.filter((frame) => frame.type === 'call_completed')).toHaveLength(steps.includes('webhook') || steps.includes('named webhook') ? 1 : 0);

@@ -14,6 +14,16 @@ const requested = (): CallMachine => {
 const types = (machine: CallMachine, after = 0): string[] => machine.frames().slice(after).map((frame) => frame.type);
 
 describe('the call machine', () => {
+  it('keeps turns apart whose ids differ by what looks like a revision', () => {
+    const machine = requested();
+    const said = (turn_id: string, rev: number | null, text: string): string => machine.take(entry(turn('agent', text, { turn_id, rev }))).results[0]?.result ?? '';
+    expect([said('a:1', null, 'one'), said('a', 1, 'two'), said('a:1', null, 'one'), said('a', 1, 'two')]).toEqual(['appended', 'appended', 'duplicate', 'duplicate']);
+    expect(machine.standing().map(({ turn_id, rev, text }) => [turn_id, rev, text])).toEqual([
+      ['a:1', 1, 'one'],
+      ['a', 1, 'two'],
+    ]);
+  });
+
   it('goes from request to dial to conversation to end, in this order of events', () => {
     const machine = requested();
     machine.take(entry({ kind: 'dialing', attempt: 1 }));

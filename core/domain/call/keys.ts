@@ -28,8 +28,8 @@ export const derivedTurnId = (callSid: string, speaker: string, time: number | n
 /** Hash that tells a turn's state and text from any other. */
 export const turnSameness = (state: string, text: string, sha256: Sha256): string => sha256(JSON.stringify([state, text])).slice(0, 24);
 
-/** Newest known revision of a turn. */
-export const turnKey = (turnId: string): string => `turn:${turnId}`;
+/** Newest known revision of a turn. Its own word in front: ids are the sender's, and `a:1` is not revision 1 of `a`. */
+export const turnKey = (turnId: string): string => `newest:${turnId}`;
 /** One revision of a turn. */
 export const revisionKey = (turnId: string, rev: number): string => `turn:${turnId}:${rev}`;
 /** One step of one tool use. */

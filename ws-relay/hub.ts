@@ -235,6 +235,8 @@ export const createHub = (parts: RelayParts): Hub => {
     const { session, transport } = member;
     run(member, () => session.tick(at));
     if (session.phase === 'closed' || member.kind === 'poll') return;
+    // Who is not read from cannot be heard: its pongs wait with all else.
+    if (member.held) member.pulse.heard(at.mono);
     if (member.pulse.look(transport, at.mono)) {
       cutSlow(member);
       return;

@@ -14,7 +14,7 @@ import { asCliError, CliError, usage, type ExitName } from './exit-codes.ts';
 import { dataDir } from './local-data.ts';
 import { localPort, targetOf, urlOf } from './target.ts';
 import { pause } from './wait.ts';
-import { postDelivery } from './webhooks.ts';
+import { postDelivery, type DeliveryKeys } from './webhooks.ts';
 import type { Cli } from './world.ts';
 
 export interface ListenOptions {
@@ -39,7 +39,8 @@ export const listen = async (cli: Cli, options: ListenOptions): Promise<void> =>
   const forward = urlOf('--forward', options.forward ?? `http://127.0.0.1:${localPort(cli.env)}`, ['http', 'https']);
   if (forward === api.url) throw new CliError('same_deployment', '--from and --forward are the same Earshot.', 'usage');
   const file = options.position ?? join(dataDir(cli), `listen-${createHash('sha256').update(api.url).digest('hex').slice(0, 12)}.json`);
-  const [secret] = cli.settings().elevenlabsWebhookSecrets;
+  const { ingestKey, elevenlabsWebhookSecrets } = cli.settings();
+  const [secret] = elevenlabsWebhookSecrets;
   if (secret === undefined) throw new CliError('setting_missing', 'ELEVENLABS_WEBHOOK_SECRETS names no secret.', 'usage');
 
   let cursor = readPosition(file, api.url);
@@ -48,7 +49,7 @@ export const listen = async (cli: Cli, options: ListenOptions): Promise<void> =>
     const answer = await hear(cli, api, cursor, options.once === true);
     if (answer === null) return;
     for (const delivery of answer.deliveries) {
-      if (!(await bring(cli, forward, secret, delivery))) return;
+      if (!(await bring(cli, forward, { secret, ingestKey }, delivery))) return;
     }
     const first = cursor === null;
     cursor = answer.cursor;
@@ -66,7 +67,7 @@ const hear = (cli: Cli, api: Api, cursor: string | null, once: boolean): Promise
   });
 
 /** Forwards one. false: the person wants to end before it was taken. */
-const bring = async (cli: Cli, forward: string, secret: string, delivery: Delivery): Promise<boolean> => {
+const bring = async (cli: Cli, forward: string, keys: DeliveryKeys, delivery: Delivery): Promise<boolean> => {
   const { id, route, type } = delivery;
   const told = (result: string): void => {
     cli.print.record({ id, route, type, result });
@@ -78,12 +79,12 @@ const bring = async (cli: Cli, forward: string, secret: string, delivery: Delive
   }
   const body = JSON.stringify(delivery.body);
   const taken = await untilAnswered(cli, 'the local Earshot', async () => {
-    const posted = await postDelivery(cli.runtime, forward, secret, route, body, cli.stop);
+    const posted = await postDelivery(cli.runtime, forward, keys, route, body, cli.stop);
     if (posted.status >= 500 || posted.status === 429) throw new CliError(posted.result, `It answered ${posted.status}.`, 'not_now');
     return posted;
   });
   if (taken === null) return false;
-  if (taken.status === 401) throw new CliError(taken.result, 'The local Earshot does not know the secret: both have to have the same ELEVENLABS_WEBHOOK_SECRETS.', 'not_allowed');
+  if (taken.status === 401) throw new CliError(taken.result, 'The local Earshot does not know the secret or key: both have to have the same ELEVENLABS_WEBHOOK_SECRETS and INGEST_KEY.', 'not_allowed');
   told(taken.result);
   if (taken.result === 'quarantined') cli.print.note('  It waits in quarantine: does the local tenant have its agent? (earshot agents add <agent>)');
   return true;

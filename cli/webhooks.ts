@@ -98,9 +98,20 @@ export const redrive = async (cli: Cli, id: string | undefined, options: { reado
   if (ids.length === 0) cli.print.line('Nothing is in quarantine.');
 };
 
+/** What deliveries are proved with to the Earshot that gets them. */
+export interface DeliveryKeys {
+  /** Signs webhooks. */
+  readonly secret: string;
+  /** Bearer of live turns and agent events; null: they are signed too. */
+  readonly ingestKey: string | null;
+}
+
 /** For `listen`: what became of a delivery that was posted. */
-export const postDelivery = async (runtime: Runtime, base: string, secret: string, route: DeliveryView['route'], body: string, signal: AbortSignal): Promise<{ status: number; result: string }> => {
-  const response = await ask(base + WEBHOOK_PATHS[route], { method: 'POST', headers: { 'content-type': 'application/json', 'elevenlabs-signature': signatureOf(runtime, secret, body) }, body, signal });
+export const postDelivery = async (runtime: Runtime, base: string, keys: DeliveryKeys, route: DeliveryView['route'], body: string, signal: AbortSignal): Promise<{ status: number; result: string }> => {
+  // What came with an ingest key may name no agent: the local key says whose it is, a signature could not.
+  const proof: Record<string, string> =
+    route !== 'post-call' && keys.ingestKey !== null ? { authorization: `Bearer ${keys.ingestKey}` } : { 'elevenlabs-signature': signatureOf(runtime, keys.secret, body) };
+  const response = await ask(base + WEBHOOK_PATHS[route], { method: 'POST', headers: { 'content-type': 'application/json', ...proof }, body, signal });
   if (response.ok) return { status: response.status, result: z.object({ result: z.string() }).safeParse(jsonIn(await response.text())).data?.result ?? 'ok' };
   const problem: CliError = await problemOf(response);
   return { status: response.status, result: problem.code };

@@ -175,7 +175,7 @@ describe('the dispatch-call backend', () => {
     let number = 0;
     const heard = async (): Promise<string[]> => {
       // It brings what comes after it began: turns go on until one arrived.
-      await turn('conv_a11', 'agent', `Heard at home, ${number++}.`, { agent_id: 'agent_local' });
+      await turn('conv_a11', 'agent', `Heard at home, ${number++}.`);
       const answer = await fetch(`${local.ready}/calls/conv_a11/events`, { headers: { authorization: `Bearer ${localToken}` } });
       const { events = [] } = (await answer.json()) as { events?: { text?: string }[] };
       return events.flatMap(({ text }) => text ?? []);

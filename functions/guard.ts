@@ -8,7 +8,7 @@ import http, { type IncomingMessage, type RequestListener, type Server, type Ser
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 import { BODY_ARRIVAL_MAX_MS, REST_BODY_MAX_BYTES, WEBHOOK_BODY_KEPT_BYTES, WEBHOOK_BODY_MAX_BYTES } from '../core/protocol/limits.ts';
 import { parseSignatureHeader } from '../core/domain/elevenlabs/signature.ts';
-import { problemOf } from './problem.ts';
+import { problemOf } from '../core/protocol/problem.ts';
 
 /** What is left of a body larger than what is kept: enough to verify it and to tell it from others. */
 export interface PassedBody {

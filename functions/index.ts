@@ -26,7 +26,7 @@ import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
 import { functionsApp, type FunctionsApp } from './app.ts';
 import { guardNextServer } from './guard.ts';
 import type { Parts } from './parts.ts';
-import { problemOf } from './problem.ts';
+import { problemOf } from '../core/protocol/problem.ts';
 
 /** The platform kills ten seconds after it asked: whoever has not finished by then would be cut in the middle. */
 const FINISH_MAX_MS = 8_000;

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Offer } from '../core/domain/relay/effects.ts';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
+import { problemOf } from '../core/protocol/problem.ts';
 
 /** Where sockets are taken. */
 export const SOCKET_PATHS: readonly string[] = ['/ws/calls/transcriptions', '/ws', '/websocket'];
@@ -58,8 +59,7 @@ export const refusalOf = (req: IncomingMessage, path: string, allowedOrigins: re
 };
 
 /** A problem document (RFC 9457) as JSON text. */
-export const problem = (code: ErrorCode): string =>
-  JSON.stringify({ type: 'about:blank', title: ERRORS[code].message, status: ERRORS[code].status, code, retryable: ERRORS[code].retryable });
+export const problem = (code: ErrorCode): string => JSON.stringify(problemOf(code));
 
 /** Headers that a refusal carries beside its problem document. */
 export const refusalHeaders = (code: ErrorCode): Record<string, string> => {

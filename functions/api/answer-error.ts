@@ -5,7 +5,7 @@ import { routePath } from 'hono/route';
 import type { z } from 'zod';
 import { EarshotError, ERRORS, type ErrorCode } from '../../core/protocol/codes.ts';
 import type { Log } from '../../ports/log.ts';
-import { problemOf } from '../problem.ts';
+import { problemOf } from '../../core/protocol/problem.ts';
 
 /** Answers any failure; one that is our fault is logged, without what it says. */
 export const answerError = (error: unknown, c: Context, log: Log): Response => {

@@ -3,7 +3,7 @@
  * dial is never repeated. The answer is given when each dial was answered, at the latest after DIAL_ANSWER_MAX_MS.
  */
 import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
-import { DIAL_ANSWER_MAX_MS, DIALS_AT_ONCE_COUNT } from '../../core/protocol/limits.ts';
+import { DIAL_ANSWER_MAX_MS, DIALS_AT_ONCE_COUNT, SILENT_CALL_MAX_MS } from '../../core/protocol/limits.ts';
 import type { CallState, NewCall } from '../../core/domain/call/state.ts';
 import type { CreateResult, IdempotencyKey } from '../../ports/call-log.ts';
 import type { Workspace } from '../../ports/directory.ts';
@@ -62,7 +62,10 @@ const pick = async (parts: Parts, tenant: Parameters<typeof driverTargets>[1], r
 
 /** How many more calls the workspace may have at once: the provider's waiting queue does not cover outbound calls. */
 const roomIn = async (parts: Parts, workspace: Workspace): Promise<number> => {
-  const running = (await parts.callLog.active(null, Number.MAX_SAFE_INTEGER)).filter((call) => call.workspace === workspace.workspace && call.status !== 'processing');
+  const since = parts.runtime.now() - SILENT_CALL_MAX_MS;
+  const active = await parts.callLog.active(null, Number.MAX_SAFE_INTEGER);
+  // A call that was silent for so long has ended without telling us: it must not keep others from being called.
+  const running = active.filter((call) => call.workspace === workspace.workspace && call.status !== 'processing' && call.changed_at >= since);
   return Math.max(0, workspace.concurrency - running.length);
 };
 

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
 import type { GuardedRequest } from '../guard.ts';
 import type { Parts } from '../parts.ts';
-import { codeOf, problemOf } from '../problem.ts';
+import { codeOf, problemOf } from '../../core/protocol/problem.ts';
 import { interimRates } from './interim-rates.ts';
 import { receive, type WebhookRoute } from './receive.ts';
 import type { WebhookRecorder } from './stats.ts';

@@ -140,6 +140,8 @@ describe('calling drivers', () => {
     if (workspace !== null) await earshot.parts.directory.putWorkspace({ ...workspace, concurrency: 1 });
     expect((await dial(earshot, { driver_ids: ['d1', 'd2'] })).body).toMatchObject({ calls: [{ status: 'dialing' }], failed: [{ driver_id: 'd2', code: 'provider_busy' }] });
     expect(dials).toHaveLength(1);
+    earshot.move(31 * 60_000);
+    expect((await dial(earshot, { driver_ids: ['d2'] })).body).toMatchObject({ calls: [{ status: 'dialing' }], failed: [] });
   });
 });
 

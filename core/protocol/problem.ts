@@ -1,4 +1,4 @@
-import { EarshotError, ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
+import { EarshotError, ERRORS, type ErrorCode } from './codes.ts';
 
 /** An error as every HTTP route of ours answers it (RFC 9457, `application/problem+json`). */
 export interface Problem {

@@ -9,12 +9,12 @@ import { TOKEN_LIFE_SECONDS, TOKEN_MAX_BYTES } from '../core/protocol/limits.ts'
 import { TokenClaims } from '../core/protocol/token.ts';
 import type { IssuerSetting } from '../core/settings.ts';
 import type { Identity, Principal } from './identity.ts';
-import { ALGORITHM, EARSHOT, TOKEN_TYPE } from './jose-issuer.ts';
-import { fetchedKeys, keySet, type FindKey, type KeySet, type ReadKeys } from './jose-keys.ts';
+import { ALGORITHM, EARSHOT, TOKEN_TYPE } from './identity.jose-issuer.ts';
+import { fetchedKeys, keySet, type FindKey, type KeySet, type ReadKeys } from './identity.jose-keys.ts';
 import type { Runtime } from './runtime.ts';
 
-export { joseIssuer, loadOrCreateSigningKey } from './jose-issuer.ts';
-export { fetchedKeys } from './jose-keys.ts';
+export { joseIssuer, loadOrCreateSigningKey } from './identity.jose-issuer.ts';
+export { fetchedKeys } from './identity.jose-keys.ts';
 
 /** Asymmetric only: a public key must never pass as a shared secret. */
 const OUTSIDE_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];

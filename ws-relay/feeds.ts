@@ -8,7 +8,7 @@ import { step } from '../core/domain/relay/pump.ts';
 import type { Subscription } from '../core/domain/relay/subscriptions.ts';
 import { isTerminal } from '../core/domain/call/state.ts';
 import type { BusMessage } from '../ports/event-bus.ts';
-import { heardEvent, loggedEvent, textFrame, type Frame } from './frames.ts';
+import { heardEvent, heardInterim, loggedEvent, type Frame } from './frames.ts';
 import type { RelayParts } from './parts.ts';
 import { say, type Viewer } from './viewer.ts';
 
@@ -46,17 +46,17 @@ export const createFeeds = (
 ): Feeds => {
   const { callLog, runtime, metrics, log } = parts;
   const watched = new Map<string, Watched>();
-  const heard = new Map<string, { readonly epoch: string; readonly seq: number }>();
+  const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
 
   /** Remembers how far the bus has told of a call: an event that comes between a look-up and its feed is not overlooked. */
-  const hear = ({ call_sid, epoch, first_seq, texts }: Extract<BusMessage, { kind: 'events' }>): void => {
+  const hear = ({ tenant, call_sid, epoch, first_seq, texts }: Extract<BusMessage, { kind: 'events' }>): void => {
     heard.delete(call_sid);
-    heard.set(call_sid, { epoch, seq: first_seq + texts.length - 1 });
+    heard.set(call_sid, { tenant, epoch, seq: first_seq + texts.length - 1 });
     if (heard.size > HEARD_MAX_COUNT) heard.delete(heard.keys().next().value ?? '');
   };
   const known = (fresh: FeedCall): number => {
     const told = heard.get(fresh.call_sid);
-    return told?.epoch === fresh.epoch ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
+    return told?.epoch === fresh.epoch && told.tenant === fresh.tenant ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
   };
 
   const pumpOne = ({ feed }: Watched, viewer: Viewer, subscription: Subscription): void => {
@@ -95,8 +95,9 @@ export const createFeeds = (
     const read = feed.nextRead();
     if (read === null) return;
     const asked = runtime.monotonic();
-    callLog.read(feed.callSid, read.after, read.limit).then(
-      (page) => {
+    callLog
+      .read(feed.callSid, read.after, read.limit)
+      .then((page) => {
         metrics.observe('earshot_log_read_seconds', { kind: 'page' }, (runtime.monotonic() - asked) / 1000);
         if (watched.get(feed.callSid) !== call) return;
         if (page === null) {
@@ -107,13 +108,12 @@ export const createFeeds = (
         if (behind && added.length > 0) metrics.count('earshot_gaps_filled_total', {});
         noteLogged(call, added);
         pumpAll(call);
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         // Repeated at the next tick, once a second: the store is not helped by more.
         feed.readFailed();
         log.warn('Reading a call failed', { call_sid: feed.callSid, error: error instanceof Error ? error.name : 'unknown' });
-      },
-    );
+      });
   };
 
   const showInterim = (call: Watched): void => {
@@ -166,7 +166,7 @@ export const createFeeds = (
       const call = watched.get(message.call_sid);
       if (call === undefined) return;
       const events = message.texts.map((text, place) => heardEvent(text, message.call_sid, message.first_seq + place));
-      const sound = events.filter((event) => event !== null);
+      const sound = message.tenant === call.feed.tenant ? events.filter((event) => event !== null) : [];
       if (message.texts.length === 0 || sound.length < events.length) call.feed.doubt();
       const added = call.feed.offer(message.epoch, sound);
       noteLogged(call, added);
@@ -175,8 +175,10 @@ export const createFeeds = (
     },
     interim: (message) => {
       const call = watched.get(message.call_sid);
-      if (call === undefined) return;
-      call.gate.offer({ turnId: message.turn_id, frame: textFrame(message.text), at: message.at }, runtime.now());
+      if (call === undefined || message.tenant !== call.feed.tenant) return;
+      const frame = heardInterim(message.text, message.call_sid, message.turn_id);
+      if (frame === null) return;
+      call.gate.offer({ turnId: message.turn_id, frame, at: message.at }, runtime.now());
       showInterim(call);
     },
     pump: (viewer) => {

@@ -46,6 +46,13 @@ export const heardEvent = (text: string, callSid: string, seq: number): FeedEven
   return event === null || event['call_sid'] !== callSid || event['seq'] !== seq ? null : eventOf(text, seq, event);
 };
 
+/** One interim turn that a message brought; null where its text is not that: it goes to screens and stands in no log that could tell otherwise. */
+export const heardInterim = (text: string, callSid: string, turnId: string): Frame | null => {
+  const turn = parsed(text);
+  const sound = turn?.['type'] === 'transcription' && turn['state'] === 'interim' && turn['call_sid'] === callSid && turn['turn_id'] === turnId;
+  return sound && turn['seq'] === undefined ? textFrame(text) : null;
+};
+
 const eventOf = (text: string, seq: number, event: Record<string, unknown>): FeedEvent<Frame> => {
   const conversation = event['conversation_id'];
   const turn = event['type'] === 'transcription' ? event['turn_id'] : null;

@@ -231,6 +231,39 @@ describe('the wire of a relay', () => {
     expect(seqs(client.frames)).toEqual([1]);
   });
 
+  it('takes nothing from a message that names another tenant than the call\'s', async () => {
+    rig.callLog.add('EL_1');
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    await client.next('subscription_confirmed');
+    const forged = JSON.stringify({ type: 'transcription', call_sid: 'EL_1', seq: 1, turn_id: 'x', text: 'forged' });
+    await rig.bus.publish({ kind: 'events', tenant: 't2', call_sid: 'EL_1', epoch: '1.EL_1', first_seq: 1, texts: [forged], at: 0 });
+    await rig.say('EL_1', 'true');
+    expect(await client.next('transcription')).toMatchObject({ text: 'true', seq: 1 });
+    expect(client.texts.join('')).not.toContain('forged');
+  });
+
+  const interimText = { type: 'transcription', call_sid: 'EL_1', state: 'interim', turn_id: 'turn-9', rev: 1, text: 'poison' };
+  const poison: [string, string, string][] = [
+    ['is not JSON', 't1', 'poison'],
+    ['is an event of the log', 't1', JSON.stringify({ ...interimText, seq: 1 })],
+    ['is of another call', 't1', JSON.stringify({ ...interimText, call_sid: 'EL_2' })],
+    ['is of another turn', 't1', JSON.stringify({ ...interimText, turn_id: 'turn-8' })],
+    ['is final', 't1', JSON.stringify({ ...interimText, state: 'final' })],
+    ['is a control frame', 't1', JSON.stringify({ ...interimText, type: 'subscription_confirmed', epoch: 'x' })],
+    ['comes from another tenant', 't2', JSON.stringify(interimText)],
+  ];
+  it.each(poison)('shows no interim turn whose text %s', async (_what, tenant, text) => {
+    rig.callLog.add('EL_1');
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    await client.next('subscription_confirmed');
+    await rig.bus.publish({ kind: 'interim', tenant, call_sid: 'EL_1', turn_id: 'turn-9', text, at: Date.now() });
+    client.send({ ping: 'fence' });
+    await client.next('pong');
+    expect(client.texts.join('')).not.toContain('poison');
+  });
+
   it('says once that history is lost, exactly where it is', async () => {
     rig.callLog.add('EL_1');
     rig.callLog.say('EL_1', ...Array.from({ length: 10 }, (_, place) => `word ${place}`));

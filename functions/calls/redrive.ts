@@ -1,10 +1,13 @@
 /** Deliveries in quarantine, driven again: by hand, when a dial binds their conversation, or when the wait for one is over. */
+import { isTerminal } from '../../core/domain/call/state.ts';
 import { mayDo } from '../../core/domain/rights.ts';
 import { EarshotError } from '../../core/protocol/codes.ts';
-import { UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
+import { PROCESSING_MAX_MS, UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
 import type { Principal } from '../../ports/identity.ts';
-import type { Delivery } from '../../ports/raw-store.ts';
+import type { Delivery, DeliveryReason } from '../../ports/raw-store.ts';
 import type { Parts } from '../parts.ts';
+import type { InterimTurn } from '../webhooks/read-ingest.ts';
+import type { Reading } from '../webhooks/read-post-call.ts';
 import { parse, read } from '../webhooks/receive.ts';
 import { fetchIntoLog } from './fetch-conversation.ts';
 import { routeFacts, type Routed } from './route-facts.ts';
@@ -51,8 +54,23 @@ const driveAll = async (parts: Parts, deliveries: readonly Delivery[], mayWait: 
 };
 
 const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Redriven> => {
-  const routed = await routeAgain(parts, delivery, mayWait);
-  if (routed === null) return { result: delivery.reason, call_sid: null };
+  // Nothing in an agent event can have been misread, and without an id of its own it would be another one.
+  if (delivery.reason === 'used' && delivery.route === 'agent-events') return { result: 'used', call_sid: delivery.call_sid };
+  const reading = readAgain(delivery);
+  const reach = { workspace: delivery.workspace, tenant: delivery.reach_tenant };
+  if (reading?.read === 'facts') return settle(parts, delivery, await routeFacts(parts, reach, reading.address, reading.entries, mayWait));
+  const fetches = reading === null || (reading.read === 'unusable' && reading.reason === 'to_fetch');
+  if (!fetches || delivery.conversation_id === null) return { result: delivery.reason, call_sid: null };
+  return settleFetched(parts, delivery, await fetchIntoLog(parts, reach, delivery.conversation_id, 'fetch'));
+};
+
+/** null: its body was not kept. Of a recording nothing but its ids ever was. */
+const readAgain = ({ body, type, route, id, received_at, conversation_id, agent_id }: Delivery): Reading | InterimTurn | null => {
+  if (body !== null) return read(route, parse(body), `once:${id}`, received_at);
+  return type === 'post_call_audio' ? read(route, { type, data: { conversation_id, agent_id } }, '', received_at) : null;
+};
+
+const settle = async (parts: Parts, delivery: Delivery, routed: Routed): Promise<Redriven> => {
   if (routed.routed === 'call') {
     await parts.rawStore.change(delivery.id, { reason: 'used', tenant: routed.call.tenant, call_sid: routed.call.call_sid });
     return { result: 'used', call_sid: routed.call.call_sid };
@@ -61,17 +79,20 @@ const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Prom
     await parts.rawStore.erase('', delivery.conversation_id);
     return { result: 'erased', call_sid: null };
   }
-  const reason = routed.routed === 'unknown_call' ? 'unusable' : routed.routed;
-  if (reason !== delivery.reason) await parts.rawStore.change(delivery.id, { reason });
-  return { result: reason, call_sid: null };
+  return stays(parts, delivery, routed.routed === 'unknown_call' ? 'unusable' : routed.routed);
 };
 
-/** null: its content still cannot be used. */
-const routeAgain = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Routed | null> => {
-  const reach = { workspace: delivery.workspace, tenant: delivery.reach_tenant };
-  if (delivery.body === null || delivery.reason === 'to_fetch') {
-    return delivery.conversation_id === null ? null : fetchIntoLog(parts, reach, delivery.conversation_id, 'fetch');
+const settleFetched = async (parts: Parts, delivery: Delivery, routed: Routed | null): Promise<Redriven> => {
+  if (routed === null) {
+    const age = parts.runtime.now() - delivery.received_at;
+    return delivery.reason === 'to_fetch' && age > PROCESSING_MAX_MS ? stays(parts, delivery, 'unusable') : { result: delivery.reason, call_sid: null };
   }
-  const reading = read(delivery.route, parse(delivery.body), `once:${delivery.id}`, delivery.received_at);
-  return reading.read === 'facts' ? routeFacts(parts, reach, reading.address, reading.entries, mayWait) : null;
+  // The provider is not through with it: what it says in the end has to be fetched as well.
+  if (routed.routed === 'call' && !isTerminal(routed.call.status)) return stays(parts, delivery, 'to_fetch');
+  return settle(parts, delivery, routed);
+};
+
+const stays = async (parts: Parts, delivery: Delivery, reason: DeliveryReason): Promise<Redriven> => {
+  if (reason !== delivery.reason && delivery.reason !== 'used') await parts.rawStore.change(delivery.id, { reason });
+  return { result: reason, call_sid: null };
 };

@@ -32,8 +32,10 @@ export const readPostCall = (body: unknown, now: number): Reading => {
   const seconds = asNumber(envelope['event_timestamp']);
   const at = seconds === null || seconds <= 0 || seconds > 1e10 ? now : seconds * 1000;
   const fact = factOf(type, data, at);
-  if (fact === null) return unusable(type === 'post_call_transcription_otel' ? 'to_fetch' : 'unknown_type', type, data, 'type: not one that is understood');
+  const toFetch = type === 'post_call_transcription_otel';
+  if (fact === null && !toFetch) return unusable('unknown_type', type, data, 'type: not one that is understood');
   if (conversationId === null) return unusable('unusable', type, data, 'data.conversation_id: an id is needed');
+  if (fact === null) return unusable('to_fetch', type, data, 'type: holds no conversation');
   const carrier = providerCallId(data) ?? idText(asRecord(asRecord(data['metadata'])['body'])['CallSid']);
   return {
     read: 'facts',

@@ -106,11 +106,11 @@ const shownTo = async (parts: Parts, origin: Origin): Promise<string | null> => 
   return tenant === undefined || others.length > 0 ? null : tenant;
 };
 
-/** The format without analysis: the call is read from the provider at once; where that fails it waits for the next try. */
+/** The format without analysis: the call is read from the provider at once; where that fails, or the provider is not through with it, it waits for the next try. */
 const fetchNow = async (parts: Parts, id: string, origin: Origin, reading: Unusable): Promise<Receipt | null> => {
   if (reading.conversation_id === null) return null;
   const fetched = await fetchIntoLog(parts, origin, reading.conversation_id, 'webhook').catch(() => null);
-  if (fetched?.routed !== 'call') return null;
+  if (fetched?.routed !== 'call' || !isTerminal(fetched.call.status)) return null;
   await parts.rawStore.change(id, { reason: 'used', tenant: fetched.call.tenant, call_sid: fetched.call.call_sid });
   return { result: 'stored', call_sid: fetched.call.call_sid, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: fetched.call.tenant };
 };
@@ -151,11 +151,14 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
 };
 
 /** The dial may have bound the conversation between our look and our keeping it: then nobody else would free it. */
-const freeIfBound = async (parts: Parts, settling: Settling): Promise<void> => {
-  const conversationId = settling.reading.address.conversation_id;
+const freeIfBound = async (parts: Parts, { id, route, origin, text, reading }: Settling): Promise<void> => {
+  const conversationId = reading.address.conversation_id;
   if (conversationId === null || (await parts.callLog.find(conversationId)) === null) return;
-  const routed = await routeFacts(parts, settling.origin, settling.reading.address, settling.reading.entries);
-  if (routed.routed === 'call') await parts.rawStore.change(settling.id, { reason: 'used', tenant: routed.call.tenant, call_sid: routed.call.call_sid });
+  // Read as a re-drive reads it: should one be at it as well, both must mean the same fact.
+  const again = text === null ? reading : read(route, parse(text), `once:${id}`, parts.runtime.now());
+  if (again.read !== 'facts') return;
+  const routed = await routeFacts(parts, origin, again.address, again.entries);
+  if (routed.routed === 'call') await parts.rawStore.change(id, { reason: 'used', tenant: routed.call.tenant, call_sid: routed.call.call_sid });
 };
 
 const resultOf = (routed: Extract<Routed, { routed: 'call' }>): Receipt['result'] => {

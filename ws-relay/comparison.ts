@@ -10,7 +10,7 @@ export interface Comparison {
   /** Makes the first comparison, again and again until it works, and goes on. */
   start(): Promise<void>;
   stop(): void;
-  /** Wall clock of the last comparison that worked: when it was begun. null: none yet. */
+  /** When the last comparison that worked was begun, by the wall clock as it is now: it may have jumped since. null: none yet. */
   verifiedAt(): number | null;
 }
 
@@ -21,12 +21,12 @@ export const createComparison = (
   changed: (call: CallState) => void,
 ): Comparison => {
   let mark: string | null = null;
+  /** Monotonic. */
   let verifiedAt: number | null = null;
   let stopped = false;
 
   const compare = async (): Promise<void> => {
     for (;;) {
-      const begun = runtime.now();
       const asked = runtime.monotonic();
       const served = [...tenants()];
       // Nobody is here: only a new mark is asked for, so that the next question is a short one.
@@ -34,11 +34,12 @@ export const createComparison = (
       const answer = await callLog.changes(idle ? null : served, idle ? null : mark);
       metrics.observe('earshot_log_read_seconds', { kind: 'changes' }, (runtime.monotonic() - asked) / 1000);
       for (const call of answer.calls) changed(call);
-      // A tenant that came while the question was under way was not asked for: the mark stays, and the next question covers it.
+      // A tenant that came while the question was under way was not asked for: the mark stays, and the same is asked again for all.
       const joined = mark !== null && tenants().some((tenant) => !served.includes(tenant));
       if (!joined) mark = answer.mark;
-      if (joined || !answer.more || stopped) {
-        verifiedAt = begun;
+      if (stopped) return;
+      if (!joined && !answer.more) {
+        verifiedAt = asked;
         return;
       }
     }
@@ -71,6 +72,6 @@ export const createComparison = (
       next();
     },
     stop: () => (stopped = true),
-    verifiedAt: () => verifiedAt,
+    verifiedAt: () => (verifiedAt === null ? null : runtime.now() - (runtime.monotonic() - verifiedAt)),
   };
 };

@@ -91,7 +91,7 @@ describe('the board of a relay', () => {
     const update = await client.next('board_update');
     expect([sids(update), (update['gone'] as string[]).toSorted()]).toEqual([['EL_ended'], ['EL_erased', 'EL_merged']]);
     for (let minute = 0; minute <= BOARD_ENDED_MS / 60_000; minute++) {
-      runtime.advance(60_000);
+      await pass(60_000);
       client.send({ ping: minute });
       await client.next('pong');
     }

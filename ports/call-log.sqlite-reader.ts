@@ -24,6 +24,7 @@ export interface CallReader {
   changes(tenants: readonly string[] | null, mark: string | null): { calls: CallState[]; mark: string; more: boolean };
   active(tenant: string | null, endedSince: number): CallState[];
   counts(tenant: string, since: number): CallCounts;
+  mergedInto(callSid: string): CallState[];
   createdBefore(before: number, limit: number): CallState[];
 }
 
@@ -124,6 +125,7 @@ export const sqliteReader = ({ database }: SqliteDatabase): CallReader => {
         completed_with_summary: completed?.summaries ?? 0,
       };
     },
+    mergedInto: (callSid) => states(sql("SELECT state FROM calls WHERE json_extract(state, '$.merged_into') = ? ORDER BY created_at").all(callSid)),
     createdBefore: (before, limit) => states(sql('SELECT state FROM calls WHERE created_at < ? ORDER BY created_at LIMIT ?').all(before, limit)),
   };
 };

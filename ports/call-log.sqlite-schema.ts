@@ -20,6 +20,7 @@ export const LOG_MIGRATIONS: readonly Migration[] = [
       CREATE INDEX calls_mark ON calls (mark);
       CREATE INDEX calls_active ON calls (terminal, tenant, changed_at);
       CREATE INDEX calls_unbound ON calls (workspace, unbound_since) WHERE unbound_since IS NOT NULL;
+      CREATE INDEX calls_merged ON calls (json_extract(state, '$.merged_into')) WHERE json_extract(state, '$.merged_into') IS NOT NULL;
       CREATE TABLE events (call_sid TEXT NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL, whole_text TEXT, PRIMARY KEY (call_sid, seq)) WITHOUT ROWID;
       CREATE TABLE keys (call_sid TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (call_sid, key)) WITHOUT ROWID;
       CREATE TABLE conversations (conversation_id TEXT PRIMARY KEY, call_sid TEXT NOT NULL) WITHOUT ROWID;

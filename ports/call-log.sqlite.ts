@@ -54,6 +54,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
     changes: async (tenants, mark) => store.snapshot(() => reader.changes(tenants, mark)),
     active: async (tenant, endedSince) => store.snapshot(() => reader.active(tenant, endedSince)),
     counts: async (tenant, since) => store.snapshot(() => reader.counts(tenant, since)),
+    mergedInto: async (callSid) => store.snapshot(() => reader.mergedInto(callSid)),
     createdBefore: async (before, limit) => store.snapshot(() => reader.createdBefore(before, limit)),
     check: async () => store.snapshot(() => void reader.mark()),
     close: async () => {

@@ -107,6 +107,8 @@ export interface CallLog {
   /** Calls not terminal, and calls ended at or after `endedSince`. */
   active(tenant: string | null, endedSince: number): Promise<readonly CallState[]>;
   counts(tenant: string, since: number): Promise<CallCounts>;
+  /** Calls that were merged into this one, which may be erased by now. */
+  mergedInto(callSid: string): Promise<readonly CallState[]>;
   /** Removes the call whole and leaves a tombstone that every door stops at. false: there is no such call. */
   erase(callSid: string): Promise<boolean>;
   /** Calls created before `before`, oldest first, for retention. */

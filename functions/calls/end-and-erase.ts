@@ -15,9 +15,27 @@ export const endCall = async (parts: Parts, call: CallState): Promise<{ command_
   return { command_id: `cmd_${parts.runtime.randomHex(8)}` };
 };
 
-/** Removes the call whole - log, keys, projection, raw deliveries - and leaves a tombstone at which every door stops. */
+/**
+ * Removes the call whole - log, keys, projection, raw deliveries - and leaves a tombstone at which every door stops. Calls that
+ * were merged into it go with it: no id leads to them any more. A crash in between leaves something that can be erased again, since
+ * the call itself goes after what only it leads to.
+ */
 export const eraseCall = async (parts: Parts, call: CallState): Promise<void> => {
+  await eraseMerged(parts, call);
+  await eraseOne(parts, call);
+  // Merged while the call was being erased.
+  await eraseMerged(parts, call);
+};
+
+const eraseMerged = async (parts: Parts, owner: CallState): Promise<void> => {
+  for (const call of await parts.callLog.mergedInto(owner.call_sid)) await eraseOne(parts, call);
+};
+
+const eraseOne = async (parts: Parts, call: CallState): Promise<void> => {
+  const eraseRaw = (): Promise<void> => parts.rawStore.erase(call.call_sid, call.conversation_id);
+  await eraseRaw();
   await parts.callLog.erase(call.call_sid);
-  await parts.rawStore.erase(call.call_sid, call.conversation_id);
+  // Kept between the two: from now on the tombstone stops what comes.
+  await eraseRaw();
   await publish(parts, { kind: 'events', tenant: call.tenant, call_sid: call.call_sid, epoch: call.epoch, first_seq: 1, texts: [], at: parts.runtime.now() });
 };

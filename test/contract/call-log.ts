@@ -250,6 +250,18 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
       await expect(log.append(other, [entry(turn('driver', 'x'), 'conv1')])).rejects.toMatchObject({ code: 'call_erased' });
     });
 
+    it('tells which calls were merged into one, also once that one was erased', async () => {
+      const callSid = await create();
+      await log.append(callSid, [entry({ kind: 'dialing', attempt: 1 })]);
+      await log.adopt('conv1', newCall({ call_sid: 'EL_conv1' }), [entry(turn('driver', 'hi'), 'conv1')]);
+      expect(await log.mergedInto('EL_conv1')).toEqual([]);
+      await log.append(callSid, [entry({ kind: 'dial_accepted', attempt: 1 }, 'conv1')]);
+      expect((await log.mergedInto('EL_conv1')).map((call) => call.call_sid)).toEqual([callSid]);
+      expect(await log.mergedInto(callSid)).toEqual([]);
+      await log.erase('EL_conv1');
+      expect((await log.mergedInto('EL_conv1')).map((call) => call.call_sid)).toEqual([callSid]);
+    });
+
     it('throws store_unavailable for whatever is asked after it was closed', async () => {
       const callSid = await create();
       await log.close();

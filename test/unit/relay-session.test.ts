@@ -189,6 +189,14 @@ describe('a session', () => {
     expect([...rig.session.subscriptions.values()].map(({ callSid, cursor }) => [callSid, cursor])).toEqual([['EL_1', 2]]);
   });
 
+  it('judges a position by the log alone, not by what a message told of', () => {
+    rig.open();
+    rig.say({ subscribe: 'EL_1', since: { epoch: '1.EL_1', seq: 9 } });
+    rig.found({ call: call('EL_1', { last_seq: 3 }), known: 1_000 });
+    expect(rig.sent).toMatchObject([{ type: 'subscription_confirmed', last_seq: 1_000, recovered: false, reason: 'ahead_of_log' }]);
+    expect(rig.session.subscriptions.get('EL_1')?.cursor).toBe(0);
+  });
+
   it('leaves a merged call for its owner when it is asked for again', () => {
     rig.open();
     rig.say({ subscribe: 'EL_dialled' });

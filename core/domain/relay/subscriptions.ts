@@ -75,7 +75,7 @@ export class Subscriptions {
   }
 
   #begin(asked: Asked, call: CallState, lastSeq: number, before: Subscription | undefined): readonly Effect[] {
-    const position = judgePosition(asked.since, call.epoch, lastSeq);
+    const position = judgePosition(asked.since, call.epoch, call.last_seq);
     const subscription: Subscription = {
       callSid: call.call_sid,
       names: new Set([...(before?.names ?? []), asked.id]),

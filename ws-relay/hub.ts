@@ -89,6 +89,12 @@ export const createHub = (parts: RelayParts): Hub => {
     }
   };
 
+  /** Brings an answer that messages wait behind: they go on waiting where the client takes no more by now. */
+  const answer = (member: Member, input: (session: Session, at: Times) => readonly Effect[]): void => {
+    run(member, (session, at) => session.hold(member.transport.room() <= 0, at));
+    run(member, input);
+  };
+
   const guarded = (what: string, work: () => void): void => {
     try {
       work();
@@ -125,7 +131,7 @@ export const createHub = (parts: RelayParts): Hub => {
       case 'look_up':
         void Promise.all(effect.ids.map(find)).then((results) => {
           // The highest seq known is taken when all have answered: what follows is done at once.
-          run(member, (session, at) => session.found(results.map(withKnown), at));
+          answer(member, (session, at) => session.found(results.map(withKnown), at));
         });
         return;
       case 'attach':
@@ -138,7 +144,7 @@ export const createHub = (parts: RelayParts): Hub => {
       case 'watch':
         log.info('Board watched', { connection_id: member.session.id, user: member.session.user?.user });
         void boards.watch(member, member.session.user?.tenant ?? '', effect.filter, effect.id).then(() => {
-          run(member, (session, at) => session.watching(at));
+          answer(member, (session, at) => session.watching(at));
         });
         return;
       case 'unwatch':

@@ -94,6 +94,30 @@ describe('a reader that stops', () => {
     expect(updates.length).toBeLessThan(10);
   });
 
+  it('is sent one snapshot of the board, however often it asks for it', async () => {
+    rig = await startRelay();
+    const sockets = serverSockets();
+    for (let n = 0; n < 5_000; n++) rig.callLog.add(`EL_${n}`, { last_line: 'x'.repeat(160) });
+    const client = await rig.client();
+    client.send({ watch: 'board' });
+    await client.next((frame) => frame['type'] === 'board_snapshot' && frame['more'] === false);
+    const snapshotBytes = client.texts.join('').length;
+    client.ws.pause();
+    for (let n = 0; n < 10; n++) client.send({ watch: 'board', id: n });
+    client.send({ ping: 'last' });
+    const [socket] = sockets;
+    let most = 0;
+    for (let waited = 0; waited < 2_000; waited++) {
+      await turn();
+      most = Math.max(most, socket?.writableLength ?? 0);
+    }
+    expect(most).toBeGreaterThan(BUFFER_HIGH_WATER_BYTES);
+    expect(most).toBeLessThan(BUFFER_HIGH_WATER_BYTES + 1.5 * snapshotBytes);
+    client.ws.resume();
+    await client.next('pong');
+    expect(client.frames.filter((frame) => frame['type'] === 'board_snapshot' && frame['more'] === false)).toHaveLength(11);
+  });
+
   it('is closed with its position when it took nothing for ninety seconds', async () => {
     const runtime = seededRuntime(1);
     rig = await startRelay({ runtime });

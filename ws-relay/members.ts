@@ -56,8 +56,11 @@ export class Members {
     const mates = this.#byUser.get(user.user) ?? new Set<Member>();
     const replaced = member.replaces === null ? undefined : this.#all.get(member.replaces);
     if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = now;
-    const counted = [...mates].filter((mate) => mate.kind === member.kind && mate.replacedAt === null).length;
-    if (counted >= most && !mayDo(user, 'connections.unlimited', user.tenant)) return false;
+    const ofKind = [...mates].filter((mate) => mate.kind === member.kind);
+    const counted = ofKind.filter((mate) => mate.replacedAt === null).length;
+    // Those that were replaced and stay are as many again at most: else each new one could replace the last without end.
+    const full = counted >= most || ofKind.length >= 2 * most;
+    if (full && !mayDo(user, 'connections.unlimited', user.tenant)) return false;
     this.#byUser.set(user.user, mates.add(member));
     return true;
   }

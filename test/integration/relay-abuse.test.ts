@@ -108,6 +108,18 @@ describe('a relay that is abused', () => {
     expect(await second.next('pong')).toBeDefined();
   });
 
+  it('lets a user hold twice its number at most, however each replaces the one before', async () => {
+    await rig.close();
+    rig = await startRelay({ options: { maxConnections: 50, maxConnectionsPerUser: 2 } });
+    let before = '';
+    for (let place = 0; place < 4; place++) {
+      const client = await rig.client({ path: `/ws?replaces=${before}` });
+      before = ((await client.next('system_message'))['data'] as { connection_id: string }).connection_id;
+    }
+    const fifth = await rig.client({ path: `/ws?replaces=${before}` });
+    expect(await fifth.next('error')).toMatchObject({ code: 'too_many_connections' });
+  });
+
   it('says to the user who has too many that it has, and lets a service pass', async () => {
     const [one, two] = await Promise.all([rig.client(), rig.client()]);
     await Promise.all([one.next('system_message'), two.next('system_message')]);

@@ -6,7 +6,7 @@ import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
 import { DIAL_ANSWER_MAX_MS, DIALS_AT_ONCE_COUNT, SILENT_CALL_MAX_MS } from '../../core/protocol/limits.ts';
 import type { CallState, NewCall } from '../../core/domain/call/state.ts';
 import type { CreateResult, IdempotencyKey } from '../../ports/call-log.ts';
-import type { Workspace } from '../../ports/directory.ts';
+import type { Tenant, Workspace } from '../../ports/directory.ts';
 import type { Principal } from '../../ports/identity.ts';
 import type { Parts } from '../parts.ts';
 import { dialOnce } from './dial-once.ts';
@@ -26,35 +26,52 @@ export interface Started {
 export const startCalls = async (parts: Parts, asker: Principal, request: StartRequest, key: IdempotencyKey | null): Promise<Started> => {
   const tenant = asker.tenant === null ? null : await parts.directory.tenant(asker.tenant);
   if (tenant === null) throw new EarshotError('forbidden');
+  // First of all: what was begun under this key stays begun, whatever would be said of the request today.
+  const earlier = await repeated(parts, tenant, request, key);
+  if (earlier !== null) return earlier;
   const agentId = ('drivers' in request ? undefined : request.agent_id) ?? tenant.default_agent_id;
   const agent = agentId === null ? null : await parts.directory.agent(agentId);
   const workspace = agent === null || agent.tenant !== tenant.tenant ? null : await parts.directory.workspace(agent.workspace);
   if (agent === null || workspace === null) throw new EarshotError('agent_not_found');
   const { targets, failed } = await pick(parts, tenant, request);
-  const known = key === null ? null : await parts.callLog.repeated(key);
-  if (known !== null) return repeatedOf(known, failed);
   const room = await roomIn(parts, workspace);
-  const busy = targets.slice(room).map((target): Refusal => ({ driver_id: target.driver?.driverId ?? '', code: 'provider_busy', message: ERRORS.provider_busy.message }));
-  const refused = [...failed, ...busy];
   const dialled = targets.slice(0, room);
-  if (!('drivers' in request) && dialled.length === 0) throw new EarshotError(refused[0]?.code ?? 'server_fault');
-  if (dialled.length === 0) return { repeated: false, calls: [], failed: refused };
+  const refused = [...failed, ...targets.slice(room).map(busy)];
+  if (dialled.length === 0) {
+    // The room may have been taken by this very request, sent twice at once.
+    const meanwhile = await repeated(parts, tenant, request, key);
+    if (meanwhile !== null) return meanwhile;
+    if (!('drivers' in request)) throw new EarshotError(refused[0]?.code ?? 'server_fault');
+    return { repeated: false, calls: [], failed: refused };
+  }
   const created = await parts.callLog.create(dialled.map((target) => newCall(parts, asker, workspace, tenant.tenant, agent.agent_id, target)), key);
-  if (created.result !== 'created') return repeatedOf(created, failed);
+  if (created.result !== 'created') return repeatedOf(parts, tenant, request, created);
   for (const [index, call] of created.calls.entries()) await publishEvents(parts, call, created.events[index] ?? []);
   await untilAnswered(parts, workspace, created.calls, dialled);
   const calls = await Promise.all(created.calls.map(async (call) => (await parts.callLog.get(call.call_sid)) ?? call));
   return { repeated: false, calls, failed: refused };
 };
 
-/** The same key is the same calls, for ever. */
-const repeatedOf = (known: Exclude<CreateResult, { readonly result: 'created' }>, failed: readonly Refusal[]): Started => {
-  if (known.result === 'key_reused') throw new EarshotError('idempotency_key_reused');
-  if (known.result === 'erased') throw new EarshotError('call_erased');
-  return { repeated: true, calls: known.calls, failed };
+const repeated = async (parts: Parts, tenant: Tenant, request: StartRequest, key: IdempotencyKey | null): Promise<Started | null> => {
+  const known = key === null ? null : await parts.callLog.repeated(key);
+  return known === null ? null : repeatedOf(parts, tenant, request, known);
 };
 
-const pick = async (parts: Parts, tenant: Parameters<typeof driverTargets>[1], request: StartRequest): Promise<{ targets: Target[]; failed: Refusal[] }> => {
+/** The same key is the same calls, for ever; whoever has none of them was not called then. */
+const repeatedOf = async (parts: Parts, tenant: Tenant, request: StartRequest, known: Exclude<CreateResult, { readonly result: 'created' }>): Promise<Started> => {
+  if (known.result === 'key_reused') throw new EarshotError('idempotency_key_reused');
+  if (known.result === 'erased') throw new EarshotError('call_erased');
+  const { calls } = known;
+  if (!('drivers' in request)) return { repeated: true, calls, failed: [] };
+  const called = new Set(calls.map((call) => call.driver?.driverId));
+  const { targets, failed } = await pick(parts, tenant, request);
+  const left = targets.filter((target) => !called.has(target.driver?.driverId));
+  return { repeated: true, calls, failed: [...failed.filter((refusal) => !called.has(refusal.driver_id)), ...left.map(busy)] };
+};
+
+const busy = (target: Target): Refusal => ({ driver_id: target.driver?.driverId ?? '', code: 'provider_busy', message: ERRORS.provider_busy.message });
+
+const pick = async (parts: Parts, tenant: Tenant, request: StartRequest): Promise<{ targets: Target[]; failed: Refusal[] }> => {
   if ('drivers' in request) return driverTargets(parts, tenant, request.drivers);
   const picked = await numberTarget(parts, tenant, request);
   return 'target' in picked ? { targets: [picked.target], failed: [] } : { targets: [], failed: [picked.failed] };

@@ -94,6 +94,24 @@ describe('calling drivers', () => {
     expect(dials).toHaveLength(4);
   });
 
+  it('the same Idempotency-Key is the same call whatever has changed since: who may be called, the agent, the room', async () => {
+    const { dials, provider } = accepting();
+    const earshot = await functionsUnderTest({ provider });
+    const { directory } = earshot.parts;
+    const workspace = await directory.workspace('w1');
+    if (workspace !== null) await directory.putWorkspace({ ...workspace, concurrency: 1 });
+    const ask = (): Promise<Answer> => dial(earshot, { driver_ids: ['d1', 'd2', 'd3'] }, { 'idempotency-key': 'k1' });
+    const answers = await Promise.all(Array.from({ length: 10 }, ask));
+    const driver = await directory.driver('t1', 'd1');
+    if (driver !== null) await directory.putDriver({ ...driver, do_not_call: true });
+    await directory.removeAgent('agent1');
+    for (const answer of [...answers, await ask()]) {
+      expect(answer).toMatchObject({ status: 200, body: { call_sid: answers[0]?.body['call_sid'] } });
+      expect((answer.body['failed'] as { driver_id: string; code: string }[]).map((one) => `${one.driver_id} ${one.code}`).sort()).toEqual(['d2 provider_busy', 'd3 no_matching_triggers']);
+    }
+    expect(dials).toHaveLength(1);
+  });
+
   it.each([
     ['+44700900000', 'prefix_not_allowed'],
     ['15550001', 'invalid_phone_number'],

@@ -1,12 +1,14 @@
 /** Calls that a crash left between their request and the dial's answer. For a timer; a second run over the same calls changes nothing. */
-import { DIAL_POST_MAX_MS, DIAL_UNKNOWN_MAX_MS } from '../../core/protocol/limits.ts';
+import { DIAL_DRIVERS_MAX_COUNT, DIAL_POST_MAX_MS, DIAL_UNKNOWN_MAX_MS, DIALS_AT_ONCE_COUNT } from '../../core/protocol/limits.ts';
 import type { Fact } from '../../core/domain/call/facts.ts';
 import type { CallState } from '../../core/domain/call/state.ts';
 import type { Parts } from '../parts.ts';
 import { appended } from './publish.ts';
 
-/** Longer than any request may still be at work on its calls. */
-const LEFT_ALONE_MS = DIAL_POST_MAX_MS + 30_000;
+/** A dial begun longer ago than this has had its answer, or nobody was left to hear it. */
+const ANSWER_LOST_MS = DIAL_POST_MAX_MS + 30_000;
+/** Before its dial begins a call waits for those of the same request that go before it. */
+const NEVER_BEGUN_MS = (Math.ceil(DIAL_DRIVERS_MAX_COUNT / DIALS_AT_ONCE_COUNT) - 1) * DIAL_POST_MAX_MS + 30_000;
 
 /** @returns how many calls were settled */
 export const settleDials = async (parts: Parts): Promise<number> => {
@@ -23,8 +25,8 @@ export const settleDials = async (parts: Parts): Promise<number> => {
 
 const overdue = (call: CallState, now: number): Fact | null => {
   // `dialing` is committed before the POST: without it nobody was called.
-  if (call.status === 'requested' && call.requested_by !== null && now - call.created_at > LEFT_ALONE_MS) return { kind: 'dial_failed', attempt: 1, reason: 'never_dialed' };
-  if (call.status === 'dialing' && !call.dial_settled && call.dialed_at !== null && now - call.dialed_at > LEFT_ALONE_MS) return { kind: 'dial_unknown', attempt: call.dial_attempt, reason: 'no_answer_recorded' };
+  if (call.status === 'requested' && call.requested_by !== null && now - call.created_at > NEVER_BEGUN_MS) return { kind: 'dial_failed', attempt: 1, reason: 'never_dialed' };
+  if (call.status === 'dialing' && !call.dial_settled && call.dialed_at !== null && now - call.dialed_at > ANSWER_LOST_MS) return { kind: 'dial_unknown', attempt: call.dial_attempt, reason: 'no_answer_recorded' };
   if (call.status === 'unknown' && call.reason !== 'needs_person' && call.dialed_at !== null && now - call.dialed_at > DIAL_UNKNOWN_MAX_MS) return { kind: 'needs_person' };
   return null;
 };

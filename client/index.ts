@@ -69,7 +69,7 @@ export const connect = (options: ConnectOptions): Feed => {
   const sockets = new Map<number, WebSocket>();
   const timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
   const calls = new Map<string, CallHandlers>();
-  let board: { readonly options: BoardOptions; rows: Map<string, BoardRow>; partial: boolean } | null = null;
+  let board: { readonly options: BoardOptions; rows: Map<string, BoardRow> } | null = null;
   let poll: AbortController | null = null;
 
   const input = (happened: ClientInput): void => {
@@ -167,14 +167,15 @@ export const connect = (options: ConnectOptions): Feed => {
 
   const showBoard = (what: Extract<Emitted, { kind: 'board' }>): void => {
     if (board === null) return;
-    if (what.snapshot && !board.partial) board.rows = new Map();
-    board.partial = what.snapshot && what.more;
+    const before = board.rows;
+    if (what.snapshot) board.rows = new Map();
     for (const row of what.rows as readonly BoardRow[]) {
-      const shown = board.rows.get(row.call_sid);
-      if (shown === undefined || shown.epoch !== row.epoch || shown.changed_at <= row.changed_at) board.rows.set(row.call_sid, row);
+      const shown = before.get(row.call_sid);
+      const newer = shown === undefined || shown.epoch !== row.epoch || shown.changed_at <= row.changed_at;
+      board.rows.set(row.call_sid, newer ? row : shown);
     }
     for (const callSid of what.gone) board.rows.delete(callSid);
-    if (!board.partial) board.options.onRows([...board.rows.values()]);
+    board.options.onRows([...board.rows.values()]);
   };
 
   const stopWatching = watchPage((what) => input({ on: what }));
@@ -197,7 +198,7 @@ export const connect = (options: ConnectOptions): Feed => {
       };
     },
     board: (boardOptions) => {
-      const mine = { options: boardOptions, rows: new Map<string, BoardRow>(), partial: false };
+      const mine = { options: boardOptions, rows: new Map<string, BoardRow>() };
       board = mine;
       const { status, agent_id, driver_id } = boardOptions;
       input({ on: 'watch', filter: { status, agent_id, driver_id } });

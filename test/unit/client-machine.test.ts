@@ -78,9 +78,18 @@ describe('the client machine', () => {
     rig.event(1, 'EL_1', 5);
     rig.event(1, 'EL_1', 6);
     expect(rig.newest.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]);
-    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3]]);
+    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['catching_up', [1, 2, 3]]);
     rig.serve();
-    expect(rig.seqs('EL_1')).toEqual(range(1, 7));
+    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 7)]);
+  });
+
+  it('waits for no more than the relay last told of, where it told of too much before', () => {
+    const rig = live(3);
+    const beat = { type: 'heartbeat', server_time: new Date(Date.UTC(2026, 0, 1)).toISOString(), verified_at: new Date(Date.UTC(2026, 0, 1)).toISOString() };
+    rig.frame(1, { ...beat, heads: { EL_1: 1_000 } });
+    expect(rig.machine.state).toBe('catching_up');
+    rig.frame(1, { ...beat, heads: { EL_1: 3 } });
+    expect(rig.machine.state).toBe('live');
   });
 
   it('starts a call over when the relay says so', () => {
@@ -244,6 +253,28 @@ describe('the client machine', () => {
       expect([rig.machine.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
     });
 
+    it('is not confirmed after a sleep by a heartbeat that had come before it', () => {
+      const rig = live();
+      rig.do({ on: 'wake' });
+      rig.beat();
+      expect(rig.machine.state).toBe('unverified');
+      rig.frame(1, { type: 'pong', ping: 'wake' });
+      expect(rig.machine.state).toBe('unverified');
+      rig.beat();
+      expect(rig.machine.state).toBe('live');
+    });
+
+    it('is confirmed by the first heartbeat of a new connection after a sleep that the old one did not survive', () => {
+      const rig = live();
+      rig.do({ on: 'wake' });
+      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.pass(BACKOFF_MAX_MS);
+      rig.establish();
+      rig.serve();
+      rig.beat();
+      expect(rig.machine.state).toBe('restored');
+    });
+
     it('is lost while the machine is offline, and comes back at once', () => {
       const rig = live();
       rig.do({ on: 'offline' });
@@ -357,6 +388,44 @@ describe('the client machine', () => {
       expect(rig.seqs('EL_1')).toEqual(range(1, 6));
     });
 
+    it('does not give a call back to the old link because that brings an event later than the new one', () => {
+      const rig = live(3);
+      rig.add('EL_2', 0);
+      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.serve();
+      rig.frame(1, { type: 'system_message', data: { event: 'move', within_ms: 0 } });
+      rig.pass(0);
+      rig.establish(2);
+      const confirmed = (call_sid: string, last_seq: number): object => ({ type: 'subscription_confirmed', call_sid, conversation_id: null, status: 'in_progress', epoch: `1.${call_sid}`, last_seq, recovered: true, ref: call_sid });
+      rig.frame(2, confirmed('EL_1', 3));
+      rig.append('EL_1', 1);
+      rig.event(2, 'EL_1', 4);
+      rig.event(1, 'EL_1', 4);
+      expect([rig.openLinks, rig.seqs('EL_1')]).toEqual([[1, 2], range(1, 4)]);
+      rig.frame(2, confirmed('EL_2', 0));
+      expect(rig.openLinks).toEqual([2]);
+    });
+
+    it('takes no event of the old epoch from a link that has not heard of the new one', () => {
+      const rig = moving();
+      rig.establish(2);
+      const call = rig.add('EL_1', 4);
+      const old = call.texts[3] ?? '';
+      call.epoch = '2.new';
+      call.texts = call.texts.map((text) => JSON.stringify({ ...(JSON.parse(text) as object), text: 'after the restore' }));
+      rig.add('EL_2', 0);
+      rig.do({ on: 'follow', id: 'EL_2' });
+      const [link] = [rig.links.get(2)];
+      const subscribe = link?.sent.splice(0).slice(0, 1) ?? [];
+      link?.sent.push(...subscribe);
+      rig.serve(2, 3);
+      expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
+      rig.do({ on: 'frame', link: 1, text: old });
+      expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
+      rig.event(2, 'EL_1', 4);
+      expect(rig.emitted.flatMap((what) => (what.kind === 'event' && what.seq === 4 ? [what.frame['text']] : []))).toEqual(['after the restore']);
+    });
+
     it('goes on with the new link when the old one is cut first', () => {
       const rig = moving();
       rig.establish(2);
@@ -454,12 +523,40 @@ describe('the client machine', () => {
       rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: false });
       rig.frame(1, { type: 'board_update', rows: [], gone: ['EL_1'] });
       expect(rig.emitted.filter(({ kind }) => kind === 'board')).toEqual([
-        { kind: 'board', snapshot: true, more: false, rows: [{ call_sid: 'EL_1' }], gone: [] },
-        { kind: 'board', snapshot: false, more: false, rows: [], gone: ['EL_1'] },
+        { kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_1' }], gone: [] },
+        { kind: 'board', snapshot: false, rows: [], gone: ['EL_1'] },
       ]);
       rig.do({ on: 'unwatch' });
       rig.frame(1, { type: 'board_update', rows: [], gone: ['EL_2'] });
       expect(rig.emitted.filter(({ kind }) => kind === 'board')).toHaveLength(2);
+    });
+
+    it('is told of whole, whatever comes between the parts of a snapshot', () => {
+      const rig = live();
+      rig.do({ on: 'watch', filter: {} });
+      rig.serve();
+      rig.frame(1, { type: 'system_message', data: { event: 'move', within_ms: 0 } });
+      rig.pass(0);
+      rig.establish(2);
+      rig.emitted.length = 0;
+      rig.frame(2, { type: 'board_snapshot', rows: [{ call_sid: 'a' }], more: true });
+      rig.frame(1, { type: 'board_update', rows: [{ call_sid: 'c' }], gone: [] });
+      rig.frame(2, { type: 'board_snapshot', rows: [{ call_sid: 'b' }], more: false });
+      expect(rig.emitted.filter(({ kind }) => kind === 'board')).toEqual([
+        { kind: 'board', snapshot: false, rows: [{ call_sid: 'c' }], gone: [] },
+        { kind: 'board', snapshot: true, rows: [{ call_sid: 'a' }, { call_sid: 'b' }], gone: [] },
+      ]);
+    });
+
+    it('keeps nothing of a snapshot that was cut in its middle', () => {
+      const rig = live();
+      rig.do({ on: 'watch', filter: {} });
+      rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'gone meanwhile' }], more: true });
+      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.pass(BACKOFF_MAX_MS);
+      rig.establish();
+      rig.frame(rig.newest.link, { type: 'board_snapshot', rows: [{ call_sid: 'a' }], more: false });
+      expect(rig.emitted.filter(({ kind }) => kind === 'board')).toEqual([{ kind: 'board', snapshot: true, rows: [{ call_sid: 'a' }], gone: [] }]);
     });
 
     it('keeps the old link on a move until the new one has shown it', () => {

@@ -27,7 +27,7 @@ export class FollowedCall {
   epoch: string | null = null;
   /** Seq of the last event that was applied. */
   cursor = 0;
-  /** Highest seq heard of. */
+  /** Seq of the newest event that is known to be there. */
   head = 0;
   /** Whether the relay refused it for good. */
   refused = false;
@@ -57,12 +57,13 @@ export class FollowedCall {
   /** Takes the relay's confirmation. Answers why the call starts over; null: it goes on, or starts for the first time. */
   confirmed(frame: Confirmation): string | null {
     this.refused = false;
-    this.head = Math.max(frame.last_seq, this.continues(frame) ? this.head : 0);
+    this.hear(frame.last_seq);
     if (this.continues(frame)) return null;
     const first = this.epoch === null;
     this.callSid = frame.call_sid;
     this.epoch = frame.epoch;
     this.cursor = 0;
+    this.head = frame.last_seq;
     this.mergedInto = null;
     this.#ended = false;
     this.#logged.clear();
@@ -70,10 +71,17 @@ export class FollowedCall {
     return first ? null : (frame.reason ?? 'epoch_changed');
   }
 
-  /** Whether a sequenced frame is the next one. */
+  /** What the relay knows to be there; its newest word counts, since an earlier one may have come of a message that was wrong. */
+  hear(head: number): void {
+    this.head = Math.max(this.cursor, head);
+  }
+
+  /** Whether a sequenced frame is the next one. One behind a gap tells of what lies between. */
   judge(seq: number): 'next' | 'old' | 'gap' {
     if (seq <= this.cursor) return 'old';
-    return seq === this.cursor + 1 ? 'next' : 'gap';
+    if (seq === this.cursor + 1) return 'next';
+    this.head = Math.max(this.head, seq);
+    return 'gap';
   }
 
   /** Applies the next event. Answers the proof where the event is a seal. */

@@ -47,8 +47,8 @@ export type Emitted =
   | { readonly kind: 'lost'; readonly call: string; readonly from: number; readonly to: number }
   | { readonly kind: 'sealed'; readonly call: string; readonly proof: Proof }
   | { readonly kind: 'error'; readonly call: string | null; readonly code: string }
-  /** A snapshot (its first part follows no `more`) replaces all rows; else rows replace their own, `gone` ones leave. */
-  | { readonly kind: 'board'; readonly snapshot: boolean; readonly more: boolean; readonly rows: readonly unknown[]; readonly gone: readonly string[] };
+  /** A snapshot, always whole, replaces all rows; else rows replace their own, `gone` ones leave. */
+  | { readonly kind: 'board'; readonly snapshot: boolean; readonly rows: readonly unknown[]; readonly gone: readonly string[] };
 
 export type ClientEffect =
   | { readonly do: 'ask_token'; readonly for: 'link' | 'poll' | 'refresh' }

@@ -22,6 +22,8 @@ export class Following {
   readonly #leads = new Map<string, Source>();
   #board: BoardFilter | null = null;
   #boardMark: string | undefined;
+  /** Rows of a snapshot that is not whole yet, by where it comes from. */
+  readonly #boardParts = new Map<Source, unknown[]>();
 
   constructor(out: Outbox, sha256: Sha256 | null) {
     this.#out = out;
@@ -54,6 +56,7 @@ export class Following {
   watch(filter: BoardFilter, links: readonly Link[]): void {
     this.#board = filter;
     this.#boardMark = undefined;
+    this.#boardParts.clear();
     for (const link of links) this.#askBoard(link);
   }
 
@@ -81,6 +84,7 @@ export class Following {
 
   /** A source is gone: its calls have no lead until another one confirms them, or `heir`, which takes them over from where they are. */
   left(source: Source, heir: Link | null): void {
+    this.#boardParts.delete(source);
     for (const [asked, lead] of this.#leads) {
       if (lead !== source) continue;
       this.#leads.delete(asked);
@@ -116,6 +120,7 @@ export class Following {
   /** What a poll said the board to be. */
   boardSeen(mark: string | undefined): void {
     this.#boardMark = mark;
+    this.#boardParts.delete('poll');
   }
 
   // --- Frames ---
@@ -124,7 +129,7 @@ export class Following {
   heads(heads: unknown): void {
     if (typeof heads !== 'object' || heads === null) return;
     for (const [callSid, head] of Object.entries(heads)) {
-      for (const call of this.#callsOf(callSid)) if (typeof head === 'number') call.head = Math.max(call.head, head);
+      for (const call of this.#callsOf(callSid)) if (typeof head === 'number') call.hear(head);
     }
   }
 
@@ -134,9 +139,12 @@ export class Following {
     for (const call of calls) {
       const goesOn = call.continues(frame);
       const position = !goesOn ? 0 : source === 'poll' ? call.cursor : (source.asked.get(call.asked) ?? 0);
-      if (source !== 'poll') source.positions.set(call.asked, position);
-      const lead = this.#leads.get(call.asked);
-      if (!goesOn || lead === undefined || position >= call.cursor) this.#leads.set(call.asked, source);
+      if (source !== 'poll') {
+        source.positions.set(call.asked, position);
+        source.epochs.set(call.asked, frame.epoch);
+      }
+      const reached = position >= call.cursor && this.#mayTakeOver(source, call);
+      if (!goesOn || !this.#leads.has(call.asked) || reached) this.#leads.set(call.asked, source);
       const again = call.confirmed(frame);
       if (again !== null) this.#out.emit({ kind: 'reset', call: call.asked, reason: again });
       this.#out.emit({
@@ -186,10 +194,22 @@ export class Following {
 
   boardFrame(source: Source, frame: Fields): void {
     if (this.#board === null) return;
-    const snapshot = frame['type'] === 'board_snapshot';
-    if (source !== 'poll' && snapshot && frame['more'] === false) source.boardReady = true;
     // The board has no positions: the rows of a link that does not lead yet are the same or newer.
-    this.#out.emit({ kind: 'board', snapshot, more: frame['more'] === true, rows: list(frame['rows']), gone: list(frame['gone']).map(String) });
+    if (frame['type'] === 'board_snapshot') this.#boardPart(source, list(frame['rows']), frame['more'] === true);
+    else this.#out.emit({ kind: 'board', snapshot: false, rows: list(frame['rows']), gone: list(frame['gone']).map(String) });
+  }
+
+  /** A snapshot is told of when it is whole: between its parts another link may speak, or this one be cut. */
+  #boardPart(source: Source, rows: readonly unknown[], more: boolean): void {
+    const parts = this.#boardParts.get(source) ?? [];
+    parts.push(...rows);
+    if (more) {
+      this.#boardParts.set(source, parts);
+      return;
+    }
+    this.#boardParts.delete(source);
+    if (source !== 'poll') source.boardReady = true;
+    this.#out.emit({ kind: 'board', snapshot: true, rows: parts, gone: [] });
   }
 
   #sequenced(source: Source, call: FollowedCall, frame: Fields, seq: number, text: string): void {
@@ -210,12 +230,18 @@ export class Following {
   #isLed(source: Source, call: FollowedCall, seq: number): boolean {
     if (source === 'poll') return true;
     const position = source.positions.get(call.asked);
-    if (position === undefined) return false;
+    if (position === undefined || source.epochs.get(call.asked) !== call.epoch) return false;
     if (seq === position + 1) source.positions.set(call.asked, seq);
     if (this.#leads.get(call.asked) === source) return true;
-    if (seq !== position + 1 || seq < call.cursor) return false;
+    if (seq !== position + 1 || seq < call.cursor || !this.#mayTakeOver(source, call)) return false;
     this.#leads.set(call.asked, source);
     return true;
+  }
+
+  /** A link takes over from an older one only: what the old one brings later than the new one gives it nothing back. */
+  #mayTakeOver(source: Source, call: FollowedCall): boolean {
+    const lead = this.#leads.get(call.asked);
+    return lead === undefined || lead === 'poll' || source === 'poll' || source.id >= lead.id;
   }
 
   #subscribe(link: Link, asked: readonly string[]): void {

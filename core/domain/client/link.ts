@@ -7,6 +7,8 @@ export interface Link {
   establishedAt: number;
   /** How far this link has fed each call, by the id asked; an entry means that it confirmed. */
   readonly positions: Map<string, number>;
+  /** The epoch that it confirmed for each: events carry none, and another link may have heard of a newer one. */
+  readonly epochs: Map<string, string>;
   /** Positions asked from, until they are confirmed. */
   readonly asked: Map<string, number>;
   /** Whether it has shown the whole board. */
@@ -19,6 +21,7 @@ export const newLink = (id: number): Link => ({
   connectionId: null,
   establishedAt: 0,
   positions: new Map(),
+  epochs: new Map(),
   asked: new Map(),
   boardReady: false,
 });

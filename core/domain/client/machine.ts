@@ -52,6 +52,8 @@ export class ClientMachine {
   #tokenFor: 'link' | 'move' | null = null;
   #failures = 0;
   #freshTokenTried = false;
+  /** Whether the socket has yet to show that it lives: a heartbeat may have waited in it since before a sleep. */
+  #suspected = false;
   #started = false;
   #stopped = false;
   #now = 0;
@@ -181,6 +183,7 @@ export class ClientMachine {
 
   #leave(link: Link): void {
     this.#lead = null;
+    this.#suspected = false;
     this.#out.cancel('opening', 'silence', 'pong', 'move');
     this.#following.left(link, null);
     this.#display.degraded = false;
@@ -226,6 +229,7 @@ export class ClientMachine {
       this.#out.cancel('pong');
       this.#out.timer('silence', SILENCE_MAX_MS);
     }
+    if (frame['type'] === 'pong' && link === this.#lead) this.#suspected = false;
     if (frame['type'] === 'system_message') this.#system(link, frame['data']);
     else this.#frame(link, frame, text);
     this.#tryPromote();
@@ -275,6 +279,7 @@ export class ClientMachine {
   #promote(link: Link): void {
     const old = this.#lead;
     this.#lead = link;
+    this.#suspected = false;
     this.#next = null;
     this.#out.cancel('opening_next', 'move');
     if (old !== null) {
@@ -290,7 +295,7 @@ export class ClientMachine {
     switch (frame['type']) {
       case 'heartbeat':
         if (source === this.#next) return;
-        this.#display.heartbeat(frame, this.#now);
+        if (source === 'poll' || !this.#suspected) this.#display.heartbeat(frame, this.#now);
         this.#following.heads(frame['heads']);
         return;
       case 'subscription_confirmed':
@@ -367,6 +372,7 @@ export class ClientMachine {
   #suspect(): void {
     this.#display.doubt();
     if (this.#lead?.phase !== 'established') return;
+    this.#suspected = true;
     this.#out.send(this.#lead.id, { ping: 'wake' });
     this.#out.timer('pong', PONG_MAX_MS);
   }

@@ -55,7 +55,11 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   const known = address.call_sid ?? conversationId;
   const found = known === null ? null : await parts.callLog.find(known);
   if (found === 'erased') return { routed: 'erased' };
-  if (found !== null) return appendTo(parts, reach, found, address, named(found, address, entries));
+  if (found !== null) {
+    const routed = await appendTo(parts, reach, found, address, named(found, address, entries));
+    if (routed.routed === 'call') await settleAsked(parts, routed.call, address);
+    return routed;
+  }
   // A sender that names a call by our id means exactly that one.
   if (conversationId === null) return { routed: 'unknown_call' };
   const asked = await askedFor(parts, reach, address);
@@ -65,6 +69,16 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
     if (routed.routed !== 'call' || !routed.results.some((result) => result.result === 'ignored' && result.why === 'another conversation')) return routed;
   }
   return adoptOrWait(parts, reach, conversationId, address, entries, mayWait);
+};
+
+/** The dial's answer never came, its conversation was adopted, and now the provider says whose dial it was: as a late answer would have. */
+const settleAsked = async (parts: Parts, owner: CallState, { own_call_sid, conversation_id }: Address): Promise<void> => {
+  if (own_call_sid === null || own_call_sid === owner.call_sid || conversation_id !== owner.conversation_id) return;
+  const asked = await parts.callLog.get(own_call_sid);
+  if (asked === null || asked.workspace !== owner.workspace || asked.tenant !== owner.tenant) return;
+  if (asked.dial_attempt === 0 || asked.conversation_id !== null || asked.merged_into !== null) return;
+  const fact = { kind: 'dial_accepted', attempt: asked.dial_attempt } as const;
+  await appended(parts, () => parts.callLog.append(asked.call_sid, [{ fact, source: 'webhook', conversation_id, provider_call_id: null }]));
 };
 
 /** Older callers put a call_sid where a conversation_id belongs: it names the call, but is no conversation to bind. */

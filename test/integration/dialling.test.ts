@@ -218,6 +218,23 @@ describe('one conversation, one call', () => {
     expect((await earshot.rest(`/calls/${encodeURIComponent(call?.call_sid ?? '')}`, { token })).body).toMatchObject({ call_sid: 'EL_conv-1' });
   });
 
+  it("a dial that was never answered is settled by the provider's webhook with our id in it, though its conversation was adopted meanwhile", async () => {
+    const earshot = await functionsUnderTest({ provider: (method) => (method === 'POST' ? { status: 504, body: {} } : { status: 404, body: {} }) });
+    const [call] = callsOf(await dial(earshot, { driver_ids: ['d1'] }));
+    const sid = call?.call_sid ?? '';
+    expect(call).toMatchObject({ status: 'unknown' });
+    await earshot.ingest('transcription', { conversation_id: 'conv-1', agent_id: 'agent1', speaker: 'driver', text: 'Hello?' });
+    earshot.move(2 * 60_000 + 1);
+    await runJobs(earshot.parts);
+    const named = { conversation_initiation_client_data: { dynamic_variables: { earshot_call_sid: sid } } };
+    for (const result of ['stored', 'duplicate']) expect((await earshot.webhook(done('conv-1', named))).body).toMatchObject({ result, call_sid: 'EL_conv-1' });
+    expect(await earshot.parts.callLog.get(sid)).toMatchObject({ status: 'failed', merged_into: 'EL_conv-1' });
+    const page = await earshot.parts.callLog.read(sid, 0, 100);
+    expect(page?.events.map((event) => (JSON.parse(event.text) as { type: string }).type)).toEqual(['call_status', 'call_status', 'call_status', 'call_status', 'call_completed', 'call_sealed']);
+    earshot.move(10 * 60_000);
+    expect(await runJobs(earshot.parts)).toMatchObject({ settled: 0 });
+  });
+
   it("waits for no dial of another tenant's agent", async () => {
     const earshot = await functionsUnderTest({ provider: async (method) => (method === 'POST' ? { status: 200, body: { success: true, message: 'ok' } } : { status: 404, body: {} }) });
     await dial(earshot, { driver_ids: ['d1'] });

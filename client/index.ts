@@ -5,11 +5,17 @@
 import type { Proof } from '../core/domain/client/call.ts';
 import type { ClientEffect, ClientInput, ClientState, Emitted, TimerName } from '../core/domain/client/effects.ts';
 import { ClientMachine } from '../core/domain/client/machine.ts';
+import { POLL_WAIT_MAX_SECONDS } from '../core/protocol/limits.ts';
 import type { BoardRow, EventFrame, InterimFrame } from '../core/protocol/frames.ts';
 import { watchPage } from './page.ts';
 import { sha256 } from './sha256.ts';
 
 export type { BoardRow, ClientState, EventFrame, InterimFrame, Proof };
+
+/** Whoever gives the token has this long; then it is asked for again, later. */
+const TOKEN_WAIT_MAX_MS = 30_000;
+/** Longer than any poll is held: a connection that brings nothing by then is dead. */
+const POLL_ANSWER_MAX_MS = (POLL_WAIT_MAX_SECONDS + 15) * 1000;
 
 export interface ConnectOptions {
   /** Of the relay: `wss://...` or `https://...`; without a path `/ws/calls/transcriptions` is taken. */
@@ -137,7 +143,9 @@ export const connect = (options: ConnectOptions): Feed => {
   const startPoll = (token: string, body: object): void => {
     const control = new AbortController();
     poll = control;
+    const late = setTimeout(() => control.abort(), POLL_ANSWER_MAX_MS);
     void ask(pollUrl, token, body, control.signal).then((answer) => {
+      clearTimeout(late);
       if (poll === control) input({ on: 'polled', ...answer });
     });
   };
@@ -230,11 +238,15 @@ const socketTo = (url: URL, token: string): WebSocket | null => {
 };
 
 const askToken = async (token: ConnectOptions['token']): Promise<string | null> => {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const never = new Promise<null>((resolve) => (late = setTimeout(() => resolve(null), TOKEN_WAIT_MAX_MS)));
   try {
-    return await token();
+    return await Promise.race([token(), never]);
   } catch {
     // Whoever gives the token knows why; the machine asks again later.
     return null;
+  } finally {
+    clearTimeout(late);
   }
 };
 
@@ -244,14 +256,19 @@ interface PollAnswer {
   readonly boardMark: string | undefined;
 }
 
+const NO_ANSWER: PollAnswer = { status: null, frames: [], boardMark: undefined };
+
 const ask = async (url: URL, token: string, body: object, signal: AbortSignal): Promise<PollAnswer> => {
   try {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
-    const content = (await answer.json()) as { readonly frames?: readonly unknown[]; readonly board_mark?: string };
-    return { status: answer.status, frames: content.frames ?? [], boardMark: content.board_mark };
+    const content = (await answer.json()) as { readonly frames?: unknown; readonly board_mark?: string };
+    if (answer.status !== 200) return { status: answer.status, frames: [], boardMark: undefined };
+    // A 200 of somebody else, a proxy's page for one, is no answer.
+    if (!Array.isArray(content.frames)) return NO_ANSWER;
+    return { status: 200, frames: content.frames as readonly unknown[], boardMark: content.board_mark };
   } catch {
-    return { status: null, frames: [], boardMark: undefined };
+    return NO_ANSWER;
   }
 };
 

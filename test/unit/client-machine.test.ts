@@ -504,6 +504,18 @@ describe('the client machine', () => {
       expect(rig.seqs('EL_2')).toEqual([1]);
     });
 
+    it('waits before it polls again where the relay has no store to answer from', () => {
+      const rig = polling();
+      const unable = { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' };
+      for (const answers of range(2, 4)) {
+        rig.do({ on: 'polled', status: 200, frames: [unable], boardMark: undefined });
+        expect(rig.polls).toHaveLength(answers - 1);
+        rig.pass(BACKOFF_MAX_MS);
+        for (const link of rig.openLinks) rig.do({ on: 'closed', link, code: 1006 });
+        expect(rig.polls).toHaveLength(answers);
+      }
+    });
+
     it('waits between polls that fail, and stops where it is forbidden', () => {
       const rig = polling();
       rig.do({ on: 'polled', status: null, frames: [], boardMark: undefined });

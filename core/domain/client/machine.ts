@@ -321,11 +321,11 @@ export class ClientMachine {
     if (status === 403) this.#stop(status);
     else if (status !== 200) this.#polling.failed();
     else {
-      this.#polling.worked();
       this.#following.boardSeen(boardMark);
       // An event's text is a fixed point of JSON, so this is the text that was logged.
-      for (const frame of frames) if (typeof frame === 'object' && frame !== null) this.#frame('poll', frame as Fields, JSON.stringify(frame));
-      this.#polling.next();
+      const fields = frames.filter((frame): frame is Fields => typeof frame === 'object' && frame !== null);
+      for (const frame of fields) this.#frame('poll', frame, JSON.stringify(frame));
+      this.#polling.worked(!fields.some((frame) => frame['type'] === 'error' && frame['retryable'] === true));
     }
   }
 

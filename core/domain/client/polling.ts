@@ -59,9 +59,12 @@ export class Polling {
     return awaited;
   }
 
-  worked(): void {
+  /** `whole`: everything asked for was answered; else the relay has to be given time, or polls would follow each other at once. */
+  worked(whole: boolean): void {
     this.works = true;
-    this.#failures = 0;
+    this.#failures = whole ? 0 : this.#failures + 1;
+    if (whole) this.next();
+    else this.#out.timer('poll', backoffMs(this.#failures, this.#random()));
   }
 
   failed(): void {

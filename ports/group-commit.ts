@@ -1,7 +1,9 @@
 /**
  * Group commit: what arrives while a commit runs, or in the same turn of the event loop, goes together in the next. One bad
- * piece of work must not take the others with it: then each is committed alone.
+ * piece of work must not take the others with it: then each is committed alone. A store that does not answer fails all that wait:
+ * asked anew for each, it would keep the last of them waiting for minutes.
  */
+import { EarshotError } from '../core/protocol/codes.ts';
 
 /** How much goes into one transaction: its length bounds how long the event loop is held. */
 const GROUP_MAX_COUNT = 256;
@@ -20,7 +22,12 @@ export const groupCommits = (transaction: (work: () => unknown) => Promise<unkno
   const waiting: Waiting[] = [];
   let running = false;
 
-  const together = async (group: readonly Waiting[]): Promise<void> => {
+  const rejectAll = (group: readonly Waiting[], error: unknown): void => {
+    for (const unit of group) unit.reject(error);
+  };
+
+  /** Answers whether the store did. */
+  const together = async (group: readonly Waiting[]): Promise<boolean> => {
     const values: unknown[] = [];
     try {
       await transaction(() => {
@@ -28,14 +35,20 @@ export const groupCommits = (transaction: (work: () => unknown) => Promise<unkno
         for (const unit of group) values.push(unit.run());
       });
     } catch (error) {
-      if (group.length === 1) {
-        group[0]?.reject(error);
-        return;
+      const answers = !isUnavailable(error);
+      if (group.length === 1 || !answers) {
+        rejectAll(group, error);
+        return answers;
       }
-      for (const unit of group) await together([unit]);
-      return;
+      for (const [index, unit] of group.entries()) {
+        if (await together([unit])) continue;
+        rejectAll(group.slice(index + 1), new EarshotError('store_unavailable'));
+        return false;
+      }
+      return true;
     }
     for (const [index, unit] of group.entries()) unit.resolve(values[index] as never);
+    return true;
   };
 
   const pump = async (): Promise<void> => {
@@ -52,3 +65,5 @@ export const groupCommits = (transaction: (work: () => unknown) => Promise<unkno
       if (!running) void pump();
     });
 };
+
+const isUnavailable = (error: unknown): boolean => error instanceof EarshotError && error.code === 'store_unavailable';

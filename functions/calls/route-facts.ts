@@ -29,8 +29,8 @@ export interface Reach {
 
 export type Routed =
   | { readonly routed: 'call'; readonly call: CallState; readonly results: readonly FactResult[] }
-  /** A dial without a conversation may own it. `tenant`: whose dial. */
-  | { readonly routed: 'waiting'; readonly tenant: string }
+  /** A dial without a conversation may own it. `tenant`: its agent's, where it names one. */
+  | { readonly routed: 'waiting'; readonly tenant: string | null }
   /** Nobody's: its agent is not known. */
   | { readonly routed: 'unassigned' }
   /** It belongs to another workspace or tenant than what verified it. */
@@ -125,12 +125,11 @@ const mayTouch = async (parts: Parts, reach: Reach, call: CallState, { agent_id 
 const adoptOrWait = async (parts: Parts, reach: Reach, conversationId: string, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {
   const agent = address.agent_id === null ? null : await parts.directory.agent(address.agent_id);
   if (agent !== null && (agent.workspace !== reach.workspace || (reach.tenant !== null && agent.tenant !== reach.tenant))) return { routed: 'foreign' };
+  const tenant = agent?.tenant ?? reach.tenant;
   if (mayWait) {
     const dials = await parts.callLog.unboundDials(reach.workspace, address.agent_id, parts.runtime.now() - UNBOUND_DIAL_WAIT_MS);
-    const dial = dials.find((call) => reach.tenant === null || call.tenant === reach.tenant);
-    if (dial !== undefined) return { routed: 'waiting', tenant: dial.tenant };
+    if (dials.some((call) => tenant === null || call.tenant === tenant)) return { routed: 'waiting', tenant };
   }
-  const tenant = agent?.tenant ?? reach.tenant;
   if (tenant === null) return { routed: 'unassigned' };
   const result = await appended(parts, () =>
     parts.callLog.adopt(

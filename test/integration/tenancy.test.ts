@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { runJobs } from '../../functions/jobs.ts';
 import { entry, newCall, turn } from '../fixtures/facts.ts';
 import { functionsUnderTest, type FunctionsUnderTest } from '../fixtures/functions-under-test.ts';
 
@@ -46,5 +47,26 @@ describe('a sender reaches nothing of another tenant', () => {
     await earshot.parts.directory.putAgent({ agent_id: 'agent1', workspace: 'w1', tenant: 't2', name: 'One' });
     const done = { type: 'post_call_transcription', event_timestamp: 1_760_000_000, data: { conversation_id: 'conv-1', agent_id: 'agent1', status: 'done', transcript: [] } };
     expect(await earshot.webhook(done)).toMatchObject({ status: 200, body: { result: 'stored', call_sid: mine } });
+  });
+
+  it('nor does a delivery that names no agent become one of whoever has a dial under way', async () => {
+    const earshot = await functionsUnderTest();
+    await dialled(earshot);
+    const done = { type: 'post_call_transcription', event_timestamp: 1_760_000_000, data: { conversation_id: 'conv-1', status: 'done', transcript: [] } };
+    expect((await earshot.webhook(done)).body).toMatchObject({ result: 'quarantined' });
+    expect((await earshot.rest('/quarantine', { token: await earshot.token() })).body).toEqual({ deliveries: [], next_cursor: null });
+    earshot.move(2 * 60_000 + 1);
+    await runJobs(earshot.parts);
+    expect(await earshot.parts.callLog.find('conv-1')).toBeNull();
+    expect(await earshot.parts.rawStore.unassigned(null, 10)).toMatchObject([{ reason: 'unassigned', tenant: null }]);
+  });
+
+  it('nor can it tell an erased conversation of theirs from one that never was', async () => {
+    const earshot = await functionsUnderTest();
+    await earshot.parts.callLog.erase(await adopted(earshot, 'conv-theirs'));
+    const token = await earshot.token();
+    const never = await earshot.rest('/conversations/conv-never/fetch', { token });
+    expect(never).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
+    expect(await earshot.rest('/conversations/conv-theirs/fetch', { token })).toEqual(never);
   });
 });

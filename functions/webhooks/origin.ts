@@ -25,7 +25,7 @@ export interface RawDelivery {
 
 /**
  * @param ingest whether an ingest key is taken as well
- * @throws EarshotError `signature_invalid`, `ingest_key_invalid`, `token_missing` (nothing was offered), `store_unavailable`
+ * @throws EarshotError `signature_invalid`, `ingest_key_invalid`, `token_missing` (nothing was offered), `secret_unavailable`, `store_unavailable`
  */
 export const originOf = async (parts: Parts, delivery: RawDelivery, ingest: boolean): Promise<Origin> => {
   const workspaces = await parts.directory.workspaces();
@@ -39,6 +39,8 @@ const bySignature = (parts: Parts, workspaces: readonly Workspace[], delivery: R
   const header = parseSignatureHeader(delivery.signature);
   if (header === null || !isTimely(header.timestamp, parts.runtime.now())) throw new EarshotError('signature_invalid');
   const signed = delivery.passed === null ? Buffer.concat([Buffer.from(`${header.timestamp}.`), delivery.body]) : null;
+  // Who cannot judge must not refuse: a 401 would never be sent again.
+  if (workspaces.every((workspace) => workspace.webhook_secrets.length === 0)) throw new EarshotError('secret_unavailable');
   let at = 0;
   for (const workspace of workspaces) {
     const digests = workspace.webhook_secrets.map((secret, index) => (signed === null ? (delivery.passed?.digests[at + index] ?? '') : parts.runtime.hmacSha256(secret, signed)));

@@ -30,7 +30,8 @@ export const readPostCall = (body: unknown, now: number): Reading => {
   const conversationId = idText(data['conversation_id']);
   if (type === null) return unusable('unusable', null, data, 'type: a word is needed');
   const seconds = asNumber(envelope['event_timestamp']);
-  const at = seconds === null || seconds <= 0 || seconds > 1e10 ? now : seconds * 1000;
+  // A time to come would be newer than all that will ever follow.
+  const at = seconds === null || seconds <= 0 ? now : Math.min(seconds * 1000, now);
   const fact = factOf(type, data, at);
   const toFetch = type === 'post_call_transcription_otel';
   if (fact === null && !toFetch) return unusable('unknown_type', type, data, 'type: not one that is understood');

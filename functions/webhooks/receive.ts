@@ -5,7 +5,7 @@
  */
 import { EarshotError, type ErrorCode } from '../../core/protocol/codes.ts';
 import { JSON_DEPTH_MAX_LEVELS, TURN_TEXT_FRAME_MAX_BYTES } from '../../core/protocol/limits.ts';
-import { jsonDepth } from '../../core/domain/elevenlabs/json.ts';
+import { asRecord, asText, jsonDepth } from '../../core/domain/elevenlabs/json.ts';
 import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
 import { turnIdOf } from '../../core/domain/call/keys.ts';
 import { cutToJsonBytes } from '../../core/domain/text.ts';
@@ -43,7 +43,7 @@ export const receive = async (parts: Parts, interims: InterimRates, route: Webho
   const reading = read(route, body, `once:${parts.runtime.randomHex(8)}`, parts.runtime.now());
   if (reading.read === 'interim') return passOn(parts, interims, origin, reading);
   if (reading.read === 'unusable') {
-    const kept = await refuseOrKeep(parts, id, route, origin, text, 'invalid_request', reading);
+    const kept = await refuseOrKeep(parts, id, route, origin, holdsRecording(body) ? null : text, 'invalid_request', reading);
     return reading.reason === 'to_fetch' ? ((await fetchNow(parts, id, origin, reading)) ?? kept) : kept;
   }
   const routed = await routeFacts(parts, origin, reading.address, reading.entries);
@@ -64,6 +64,12 @@ export const parse = (text: string): unknown => {
   }
 };
 
+/** Whatever its type will be called: a recording is never kept. */
+const holdsRecording = (body: unknown): boolean => {
+  const { type, data } = asRecord(body);
+  return (asText(type)?.includes('audio') ?? false) || asText(asRecord(data)['full_audio']) !== null;
+};
+
 /** @param onceId stands in for the id of an agent event that has none: what is driven again is given the same */
 export const read = (route: WebhookRoute, body: unknown, onceId: string, now: number): Reading | InterimTurn => {
   if (route === 'post-call') return readPostCall(body, now);
@@ -75,7 +81,7 @@ type Unusable = Extract<Reading, { read: 'unusable' }>;
 const tooLarge = (): Unusable => ({ read: 'unusable', type: null, reason: 'too_large', conversation_id: null, agent_id: null, problems: [] });
 const notJson = (): Unusable => ({ read: 'unusable', type: null, reason: 'unusable', conversation_id: null, agent_id: null, problems: ['body: not JSON'] });
 
-const refuseOrKeep = (parts: Parts, id: string, route: WebhookRoute, origin: Origin, text: string, code: ErrorCode, reading: Unusable): Promise<Receipt> => {
+const refuseOrKeep = (parts: Parts, id: string, route: WebhookRoute, origin: Origin, text: string | null, code: ErrorCode, reading: Unusable): Promise<Receipt> => {
   if (origin.unsigned) throw new EarshotError(code, { problems: reading.problems });
   return keep(parts, id, route, origin, reading, text);
 };
@@ -144,7 +150,7 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
     await parts.rawStore.put({ ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
-  const tenant = routed.routed === 'waiting' ? routed.tenant : await shownTo(parts, origin);
+  const tenant = (routed.routed === 'waiting' ? routed.tenant : null) ?? (await shownTo(parts, origin));
   await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };

@@ -61,6 +61,22 @@ describe('a post-call webhook', () => {
     expect(await parts.callLog.find('c1')).toMatchObject({ audio_noted: true });
   });
 
+  it.each(['unredacted_audio', 'unredacted_recording'])('that holds a recording under a name that nobody knows is kept without it: %s', async (type) => {
+    const { webhook, parts } = await functionsUnderTest();
+    const data = { conversation_id: 'c1', agent_id: 'agent1', ...(type === 'unredacted_audio' ? { sound: 'CANARY' } : { full_audio: 'CANARY' }) };
+    expect((await webhook({ type, event_timestamp: 1_760_000_000, data })).body).toMatchObject({ result: 'quarantined' });
+    const [kept] = await parts.rawStore.quarantine(null, null, 10);
+    expect(await parts.rawStore.get(kept?.id ?? '')).toMatchObject({ type, reason: 'unknown_type', conversation_id: 'c1', body: null });
+  });
+
+  it('that says it was made in the future does not keep later ones from amending the call', async () => {
+    const { webhook, parts } = await functionsUnderTest();
+    const summary = (transcript_summary: string, event_timestamp: number): unknown => ({ type: 'post_call_transcription', event_timestamp, data: { conversation_id: 'c1', agent_id: 'agent1', status: 'done', transcript: [], analysis: { transcript_summary } } });
+    await webhook(summary('first', 4_000_000_000));
+    await webhook(summary('second', Math.floor(Date.now() / 1000) + 1));
+    expect(await parts.callLog.find('c1')).toMatchObject({ transcript_summary: 'second' });
+  });
+
   it('in the format without analysis is completed by reading the conversation', async () => {
     const otel = payload('09-post_call_transcription_otel.docs-example.json');
     const id = otel.data['conversation_id'] as string;
@@ -108,6 +124,13 @@ describe('a delivery that is not to be believed', () => {
     expect((await webhook(done('c1'), { secret: OLD_SECRET })).status).toBe(200);
     const [, value] = signatureHeader(SECRET, now(), good).split(',');
     expect((await webhook(good, { signature: `t=${now()},v0=${'0'.repeat(64)},${value ?? ''}` })).status).toBe(200);
+  });
+
+  it('is told from one that nobody can judge: without any secret it is our fault, and worth another try', async () => {
+    const { webhook, parts } = await functionsUnderTest();
+    for (const workspace of await parts.directory.workspaces()) await parts.directory.putWorkspace({ ...workspace, webhook_secrets: [] });
+    expect(await webhook(good)).toMatchObject({ status: 503, body: { code: 'secret_unavailable' } });
+    expect(await webhook(good, { signature: 'v0' })).toMatchObject({ status: 401 });
   });
 
   it('with a true signature from another workspace touches nothing of this one', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limited, startRelay, tokenOf, userOf, type RelayRig } from '../fixtures/relay.ts';
+import { wireFaults } from '../fixtures/wire-schema.ts';
 
 interface Answer {
   readonly status: number;
@@ -20,6 +21,7 @@ describe('a long poll', () => {
     const authorization: Record<string, string> = user === null ? {} : { authorization: `Bearer ${tokenOf(user)}` };
     const answer = await limited(fetch(`${rig.httpUrl}/poll`, { method: 'POST', headers: { ...authorization, ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) }), 'a poll');
     const content = (await answer.json()) as { frames?: Record<string, unknown>[]; code?: string; board_mark?: string };
+    expect((content.frames ?? []).flatMap((frame) => wireFaults(JSON.stringify(frame)))).toEqual([]);
     return { status: answer.status, frames: content.frames ?? [], code: content.code, boardMark: content.board_mark };
   };
   const types = (answer: Answer): unknown[] => answer.frames.map((frame) => frame['type']);

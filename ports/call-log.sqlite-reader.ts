@@ -155,7 +155,7 @@ const list = (sql: (text: string) => ReturnType<SqliteDatabase['database']['prep
   given('since', query.since, 'created_at >= :since');
   given('q', query.q === undefined ? undefined : `%${query.q.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`, "search LIKE :q ESCAPE '\\'");
   if (query.cursor !== undefined) {
-    const cursor = /^(\d{1,15})\.(.{1,512})$/.exec(query.cursor);
+    const cursor = /^(\d{1,15})\.(.{1,512})$/s.exec(query.cursor);
     if (cursor === null) throw new EarshotError('invalid_cursor');
     where.push('(created_at, call_sid) < (:at, :sid)');
     values['at'] = Number(cursor[1]);

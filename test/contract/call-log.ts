@@ -207,6 +207,26 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
       await expect(log.list({ tenant: 't1', limit: 1, cursor: "'; drop" })).rejects.toMatchObject({ code: 'invalid_cursor' });
     });
 
+    it('finds and lists ids of every spelling', async () => {
+      const ids = ['a"b', "a'b", 'line\nbreak', 'nul\u0000', '__proto__', '\u202eRTL', '100%', 'a.2', 'é'.repeat(256)];
+      for (const id of ids) await log.adopt(id, newCall({ call_sid: `EL_${id}`, driver: null }), [entry(turn('driver', `said in ${id}`, { turn_id: id }), id)]);
+      for (const id of ids) {
+        expect(await log.find(id)).toMatchObject({ call_sid: `EL_${id}`, conversation_id: id });
+        expect(await log.find(`EL_${id}`)).toMatchObject({ conversation_id: id });
+        expect(await log.knowsTurn(`EL_${id}`, id)).toBe(true);
+        expect(parsed(await events(`EL_${id}`)).filter((event) => event.type === 'transcription')).toMatchObject([{ turn_id: id, conversation_id: id }]);
+      }
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await log.list({ tenant: 't1', limit: 1, cursor });
+        seen.push(...page.calls.map((call) => call.conversation_id ?? ''));
+        cursor = page.next_cursor ?? undefined;
+      } while (cursor !== undefined);
+      expect(new Set(seen)).toEqual(new Set(ids));
+      expect(seen).toHaveLength(ids.length);
+    });
+
     it('tells what changed since a mark, of the tenants asked for, and again only after the next change', async () => {
       const { mark: start } = await log.changes(null, null);
       const callSid = await create();

@@ -144,6 +144,26 @@ describe('the client machine', () => {
     expect([rig.seqs('EL_2'), rig.emitted.some(({ kind }) => kind === 'error')]).toEqual([[1], false]);
   });
 
+  it('is told under every name that it asked by when a call is gone', () => {
+    const rig = live(3);
+    rig.do({ on: 'follow', id: 'conv_1' });
+    rig.newest.sent.length = 0;
+    rig.frame(1, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: 'conv_1', status: 'in_progress', epoch: '1.EL_1', last_seq: 0, recovered: true, ref: 'conv_1' });
+    rig.frame(1, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' });
+    expect(rig.emitted.filter(({ kind }) => kind === 'error')).toEqual([
+      { kind: 'error', call: 'EL_1', code: 'call_not_found' },
+      { kind: 'error', call: 'conv_1', code: 'call_not_found' },
+    ]);
+  });
+
+  it('does not take the answer to an old unsubscription for a refusal of the call that it asked for again', () => {
+    const rig = live(3);
+    rig.do({ on: 'unfollow', id: 'EL_1' });
+    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.frame(1, { type: 'error', code: 'not_subscribed', retryable: false, ref: 'EL_1' });
+    expect([rig.machine.state, rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual(['catching_up', []]);
+  });
+
   it('sends many subscriptions in a few messages', () => {
     const rig = new ClientRig();
     rig.do({ on: 'start' });

@@ -179,17 +179,22 @@ export class Following {
   }
 
   error(source: Source, frame: Fields): void {
-    const call = this.#calls.get(String(frame['ref'])) ?? this.#callsOf(frame['ref'])[0];
-    if (call !== undefined && frame['retryable'] === true) {
-      this.#out.timer('ask_again', ASK_AGAIN_MS);
-      return;
-    }
-    if (call !== undefined) {
-      call.refused = true;
-      if (source !== 'poll') source.positions.delete(call.asked);
-      this.#leads.delete(call.asked);
-    }
-    this.#out.emit({ kind: 'error', call: call?.asked ?? null, code: String(frame['code']) });
+    const code = String(frame['code']);
+    // Nobody follows it any more, or it was asked for again meanwhile and the answer to that comes.
+    if (code === 'not_subscribed') return;
+    // A call that is gone is gone under every name that it was asked by.
+    const known = this.#callsOf(frame['ref']);
+    const calls = [...this.#calls.values()].filter((call) => call.asked === frame['ref'] || known.includes(call));
+    if (calls.length === 0) this.#out.emit({ kind: 'error', call: null, code });
+    else if (frame['retryable'] === true) this.#out.timer('ask_again', ASK_AGAIN_MS);
+    else for (const call of calls) this.#refused(source, call, code);
+  }
+
+  #refused(source: Source, call: FollowedCall, code: string): void {
+    call.refused = true;
+    if (source !== 'poll') source.positions.delete(call.asked);
+    this.#leads.delete(call.asked);
+    this.#out.emit({ kind: 'error', call: call.asked, code });
   }
 
   boardFrame(source: Source, frame: Fields): void {

@@ -51,7 +51,7 @@ export const ownCallSid = (data: JsonRecord): string | null => asText(asRecord(a
 /** The carrier's id of the phone call, whichever carrier. */
 export const providerCallId = (data: JsonRecord): string | null => {
   const phone = asRecord(asRecord(data['metadata'])['phone_call']);
-  return asText(phone['call_sid']) ?? asText(phone['sip_call_id']) ?? asText(asRecord(asRecord(data['conversation_initiation_client_data'])['dynamic_variables'])['system__call_sid']);
+  return idText(phone['call_sid']) ?? idText(phone['sip_call_id']) ?? idText(asRecord(asRecord(data['conversation_initiation_client_data'])['dynamic_variables'])['system__call_sid']);
 };
 
 /**

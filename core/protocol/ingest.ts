@@ -1,13 +1,13 @@
 /** Bodies of the two ingest endpoints, which something of ours that sits in the call posts to. */
 import { z } from 'zod';
 import { AGENT_EVENT_TYPES } from './frames.ts';
-import { DETAIL_MAX_BYTES, ID_MAX_CHARACTERS, TURN_TEXT_MAX_BYTES } from './limits.ts';
+import { CALL_ID_MAX_CHARACTERS, DETAIL_MAX_BYTES, ID_MAX_CHARACTERS, TURN_TEXT_MAX_BYTES } from './limits.ts';
 
 const id = z.string().min(1).max(ID_MAX_CHARACTERS);
 
 const whichCall = {
   conversation_id: id.nullish().describe("ElevenLabs' id; it or call_sid is needed"),
-  call_sid: id.nullish(),
+  call_sid: z.string().min(1).max(CALL_ID_MAX_CHARACTERS).nullish(),
   agent_id: id.nullish().describe('lets a conversation that nobody announced be adopted'),
 };
 

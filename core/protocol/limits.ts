@@ -56,6 +56,8 @@ export const TURN_TEXT_MAX_BYTES = 128 * 1024;
 export const DETAIL_MAX_BYTES = 4 * 1024;
 /** Ids that others choose (turn ids, tool call ids, conversation ids). */
 export const ID_MAX_CHARACTERS = 256;
+/** A call_sid is made of somebody else's id, a word before it and a time or number behind it. */
+export const CALL_ID_MAX_CHARACTERS = 320;
 /** What the board shows of the last words. */
 export const LAST_LINE_MAX_CHARACTERS = 160;
 

@@ -1,9 +1,9 @@
 /** What a client sends to a relay: one JSON object in a text frame. Unknown fields are refused, so that a typing error is heard of. */
 import { z } from 'zod';
-import { ID_MAX_CHARACTERS, POLL_WAIT_MAX_SECONDS, SUBSCRIPTIONS_MAX_COUNT } from './limits.ts';
+import { CALL_ID_MAX_CHARACTERS, ID_MAX_CHARACTERS, POLL_WAIT_MAX_SECONDS, SUBSCRIPTIONS_MAX_COUNT } from './limits.ts';
 
 const id = z.union([z.string().max(ID_MAX_CHARACTERS), z.number()]).optional().describe('echoed in the answer or error');
-const callId = z.string().min(1).max(ID_MAX_CHARACTERS).describe('call_sid or conversation_id');
+const callId = z.string().min(1).max(CALL_ID_MAX_CHARACTERS).describe('call_sid or conversation_id');
 
 /** A position in a call. Judged by the relay, not by the schema: a nonsensical seq is answered, not refused. */
 export const Since = z.object({ epoch: z.string().max(ID_MAX_CHARACTERS), seq: z.number() });

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { CallStatus, EventFrame, HistoryLost, PostCallFields, Timestamp } from './frames.ts';
 import {
+  CALL_ID_MAX_CHARACTERS,
   DIAL_DRIVERS_MAX_COUNT,
   DIAL_VARIABLES_MAX_COUNT,
   DRIVER_TRIGGERS_MAX_COUNT,
@@ -18,6 +19,7 @@ import {
 
 const NO_CONTROLS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
 const Id = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
+const CallId = z.string().min(1).max(CALL_ID_MAX_CHARACTERS).regex(NO_CONTROLS);
 const Name = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
 /** A whole number as it stands in a query or path: digits and nothing else. The documents show it as the number that it means. */
 const digits = (least: number, most: number) =>
@@ -91,7 +93,7 @@ export const CallFilter = z.strictObject(callFilter);
 export type CallFilter = z.infer<typeof CallFilter>;
 export const CallListQuery = z.strictObject({ ...callFilter, cursor: z.string().max(1024).optional(), limit: Limit });
 export const CallList = z.object({ calls: z.array(CallRow), next_cursor: z.string().nullable() });
-export const CallParam = z.object({ id: Id.describe('call_sid or conversation_id') });
+export const CallParam = z.object({ id: CallId.describe('call_sid or conversation_id') });
 export const EventsQuery = z.strictObject({
   epoch: z.string().max(ID_MAX_CHARACTERS).optional().describe('of the position; needed after seq 0'),
   since: queryNumber(0, Number.MAX_SAFE_INTEGER, 0).describe('seq of the last event known'),
@@ -109,7 +111,7 @@ export const EventsAnswer = z.object({
 export const EventTextParam = CallParam.extend({ seq: digits(1, Number.MAX_SAFE_INTEGER) });
 export const EventText = z.object({ call_sid: z.string(), seq: z.int(), text: z.string() });
 export const CommandAnswer = z.object({ command_id: z.string() });
-export const ConversationParam = z.object({ id: Id.describe('conversation_id') });
+export const ConversationParam = z.object({ id: CallId.describe('conversation_id') });
 
 // --- Dialling ---
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Subscribe } from '../../core/protocol/messages.ts';
 import { runJobs } from '../../functions/jobs.ts';
 import { functionsUnderTest, type Answer, type FunctionsUnderTest } from '../fixtures/functions-under-test.ts';
 
@@ -149,6 +150,20 @@ describe('calling drivers', () => {
     expect(posts).toBe(1);
     expect(JSON.stringify([answer.body, earshot.lines])).not.toContain('CANARY');
     expect(await earshot.types(callsOf(answer)[0]?.call_sid ?? '')).toEqual(status === 'failed' ? ['call_status', 'call_status', 'call_status', 'call_completed', 'call_sealed'] : ['call_status', 'call_status', 'call_status']);
+  });
+
+  it('a call can be asked for by its call_sid, however long the id is that it was made of', async () => {
+    const { provider } = accepting();
+    const earshot = await functionsUnderTest({ provider });
+    const driverId = 'd'.repeat(256);
+    await earshot.parts.directory.putDriver({ tenant: 't1', driverId, driverName: 'Long', phoneNumber: '+15550000009', triggers: [{ type: 'speeding' }], do_not_call: false, time_zone: null });
+    const [call] = callsOf(await dial(earshot, { driver_ids: [driverId] }));
+    const sid = call?.call_sid ?? '';
+    const token = await earshot.token();
+    expect(await earshot.rest(`/calls/${sid}`, { token })).toMatchObject({ status: 200, body: { call_sid: sid } });
+    expect(await earshot.rest(`/calls/${sid}/events`, { token })).toMatchObject({ status: 200, body: { call_sid: sid } });
+    expect(await earshot.ingest('transcription', { call_sid: sid, speaker: 'agent', text: 'Hello' })).toMatchObject({ status: 200, body: { result: 'stored', call_sid: sid } });
+    expect(Subscribe.safeParse({ subscribe: sid }).success).toBe(true);
   });
 
   it('does not pass the number of calls that the workspace may have at once', async () => {

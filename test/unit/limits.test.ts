@@ -12,6 +12,7 @@ describe('the limits fit together', () => {
     ['a cut turn and its head fit into a frame', limits.TURN_TEXT_FRAME_MAX_BYTES * 2 < limits.FRAME_MAX_BYTES],
     ['a frame fits into a segment', limits.FRAME_MAX_BYTES < limits.SEGMENT_MAX_BYTES],
     ['a segment leaves half of a document of 1 MiB', limits.SEGMENT_MAX_BYTES * 2 <= 1024 * 1024],
+    ['an id of the greatest length makes a call_sid that can be asked for', 'EL_'.length + limits.ID_MAX_CHARACTERS + '_2026-01-01T00:00:00.000Z'.length <= limits.CALL_ID_MAX_CHARACTERS],
     ['one frame does not overfill a drained buffer for long', limits.FRAME_MAX_BYTES <= limits.BUFFER_HIGH_WATER_BYTES],
     ['the bucket lets a full resubscription pass twice', limits.MESSAGE_BUCKET_SIZE >= 2 * limits.SUBSCRIPTIONS_MAX_COUNT],
     ['a hundred subscriptions with positions fit into one message', limits.SUBSCRIPTIONS_MAX_COUNT * 160 <= limits.WS_PAYLOAD_MAX_BYTES],

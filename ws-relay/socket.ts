@@ -1,15 +1,16 @@
 /**
  * A WebSocket as a transport. Ready frames are written straight to the TCP socket, which costs a third less than handing them
  * to `ws` - right only while these hold, and so they are checked at one place, `mayWrite`: no extension was negotiated (the
- * frame says nothing of compression), the WebSocket is OPEN (no close frame went before), nothing is queued in `ws` itself
- * (the order would be lost). The frames are never changed after they were made, and `room` bounds what Node buffers.
+ * frame says nothing of compression), nothing is queued in `ws` itself (the order would be lost). Else `ws` sends the text:
+ * what was fed is never dropped. Once a close frame went nothing follows it. The frames are never changed after they were
+ * made, and `room` bounds what Node buffers.
  *
  * What is written within one turn of the event loop leaves in one system call.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { BUFFER_HIGH_WATER_BYTES } from '../core/protocol/limits.ts';
-import type { Frame } from './frames.ts';
+import { frameText, type Frame } from './frames.ts';
 import type { Connected } from './hub.ts';
 import type { Transport } from './viewer.ts';
 
@@ -33,13 +34,16 @@ export const createCoalescer = (): ((socket: Duplex) => void) => {
   };
 };
 
-const mayWrite = (ws: WebSocket, socket: Duplex): boolean =>
-  ws.readyState === WebSocket.OPEN && ws.extensions === '' && ws.bufferedAmount === socket.writableLength;
+const mayWrite = (ws: WebSocket, socket: Duplex): boolean => ws.extensions === '' && ws.bufferedAmount === socket.writableLength;
 
 /** The transport of one WebSocket. `socket` is the one that it was upgraded on. */
 export const socketTransport = (ws: WebSocket, socket: TcpSocket, cork: (socket: Duplex) => void): Transport => ({
   write: (frame: Frame) => {
-    if (!mayWrite(ws, socket)) return;
+    if (ws.readyState !== WebSocket.OPEN) return;
+    if (!mayWrite(ws, socket)) {
+      ws.send(frameText(frame));
+      return;
+    }
     cork(socket);
     socket.write(frame);
   },

@@ -524,6 +524,16 @@ describe('the client machine', () => {
       expect(rig.seqs('EL_2')).toEqual([1]);
     });
 
+    it('makes one poll of all that is wanted while the token for it is awaited', () => {
+      const rig = polling();
+      const first = rig.machine.input({ on: 'follow', id: 'EL_2' }, rig.now);
+      const second = rig.machine.input({ on: 'follow', id: 'EL_3' }, rig.now);
+      expect([first, second].map((effects) => effects.map((effect) => effect.do))).toEqual([['abort_poll', 'ask_token'], []]);
+      rig.do({ on: 'token', for: 'poll', token: 'x' });
+      rig.do({ on: 'token', for: 'poll', token: 'x' });
+      expect(rig.polls.slice(1).map(({ body }) => body.calls.map(({ id }) => id))).toEqual([['EL_1', 'EL_2', 'EL_3']]);
+    });
+
     it('waits before it polls again where the relay has no store to answer from', () => {
       const rig = polling();
       const unable = { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' };

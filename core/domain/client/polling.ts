@@ -10,7 +10,8 @@ export class Polling {
   on = false;
   /** Whether the last one was answered. */
   works = false;
-  #underWay = false;
+  /** What the poll under way waits for; null: none is. */
+  #awaits: 'token' | 'answer' | null = null;
   #failures = 0;
 
   constructor(out: Outbox, random: () => number) {
@@ -33,30 +34,34 @@ export class Polling {
 
   /** Begins a poll unless one is under way. */
   next(): void {
-    if (!this.on || this.#underWay) return;
-    this.#underWay = true;
+    if (!this.on || this.#awaits !== null) return;
+    this.#awaits = 'token';
     this.#out.push({ do: 'ask_token', for: 'poll' });
   }
 
-  /** What is asked for has changed: a poll that waits for the old question is given up. */
+  /** What is asked for has changed: a poll that waits for the old question is given up. One that has no token yet asks the new one. */
   anew(): void {
-    if (!this.on) return;
+    if (!this.on || this.#awaits === 'token') return;
     this.#abort();
     this.next();
   }
 
   /** The token that a poll needs. */
   token(token: string | null, question: object): void {
-    if (!this.on || !this.#underWay) return;
-    if (token === null) this.failed();
-    else this.#out.push({ do: 'poll', token, body: { ...question, wait: POLL_WAIT_MAX_SECONDS } });
+    if (!this.on || this.#awaits !== 'token') return;
+    if (token === null) {
+      this.failed();
+      return;
+    }
+    this.#awaits = 'answer';
+    this.#out.push({ do: 'poll', token, body: { ...question, wait: POLL_WAIT_MAX_SECONDS } });
   }
 
   /** Whether an answer that just came is awaited; if so it is none any more. */
   answered(): boolean {
-    const awaited = this.on && this.#underWay;
-    this.#underWay = false;
-    return awaited;
+    if (!this.on || this.#awaits !== 'answer') return false;
+    this.#awaits = null;
+    return true;
   }
 
   /** `whole`: everything asked for was answered; else the relay has to be given time, or polls would follow each other at once. */
@@ -68,14 +73,14 @@ export class Polling {
   }
 
   failed(): void {
-    this.#underWay = false;
+    this.#awaits = null;
     this.works = false;
     this.#failures++;
     this.#out.timer('poll', backoffMs(this.#failures, this.#random()));
   }
 
   #abort(): void {
-    if (this.#underWay) this.#out.push({ do: 'abort_poll' });
-    this.#underWay = false;
+    if (this.#awaits === 'answer') this.#out.push({ do: 'abort_poll' });
+    this.#awaits = null;
   }
 }

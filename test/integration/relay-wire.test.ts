@@ -264,6 +264,40 @@ describe('the wire of a relay', () => {
     expect(client.texts.join('')).not.toContain('poison');
   });
 
+  it('holds no call that nobody watches: what is said of it costs no read', async () => {
+    for (const id of ['EL_1', 'EL_2']) rig.callLog.add(id);
+    const client = await rig.client();
+    const leaving = await rig.client({ user: 'bob' });
+    client.send({ subscribe: ['EL_1', 'EL_2'] });
+    leaving.send({ subscribe: 'EL_1' });
+    await client.next((frame) => frame['call_sid'] === 'EL_2');
+    await leaving.next('subscription_confirmed');
+    leaving.close();
+    await leaving.closed;
+    client.send({ unsubscribe: 'EL_1' });
+    await client.next('unsubscribe_confirmed');
+    const [, behindGap] = rig.callLog.say('EL_1', 'one', 'two');
+    const before = rig.callLog.asked.read;
+    if (behindGap !== undefined) await rig.publish('EL_1', [behindGap]);
+    client.send({ ping: 'fence' });
+    await client.next('pong');
+    expect(rig.callLog.asked.read).toBe(before);
+  });
+
+  it('remembers the last word of the bus on a bounded number of calls', async () => {
+    rig.callLog.add('EL_1');
+    const told = (call_sid: string): Promise<void> => rig.bus.publish({ kind: 'events', tenant: 't1', call_sid, epoch: '1.EL_1', first_seq: 7, texts: ['x'], at: 0 });
+    const client = await rig.client();
+    await told('EL_1');
+    client.send({ subscribe: 'EL_1' });
+    expect(await client.next('subscription_confirmed')).toMatchObject({ last_seq: 7 });
+    client.send({ unsubscribe: 'EL_1' });
+    await told('EL_1');
+    for (let other = 0; other < 5_000; other++) await told(`EL_other_${other}`);
+    client.send({ subscribe: 'EL_1' });
+    expect(await client.next('subscription_confirmed')).toMatchObject({ last_seq: 0 });
+  });
+
   it('says once that history is lost, exactly where it is', async () => {
     rig.callLog.add('EL_1');
     rig.callLog.say('EL_1', ...Array.from({ length: 10 }, (_, place) => `word ${place}`));

@@ -63,7 +63,8 @@ const answers = (path: string): Promise<boolean> =>
 
 const open = async (): Promise<Opened> => {
   const { dataDir } = settings;
-  await mkdir(dataDir, { recursive: true });
+  // Numbers, names and words lie there: for its owner only.
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const broker = await carryBus(busFile(dataDir));
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });

@@ -33,7 +33,7 @@ export interface SqliteDatabase {
 
 /** Opens the file and brings its schema up to date. Throws where the file is newer than this program. */
 export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
-  if (options.path !== ':memory:' && options.readOnly !== true) mkdirSync(dirname(options.path), { recursive: true });
+  if (options.path !== ':memory:' && options.readOnly !== true) mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(options.path, { readOnly: options.readOnly ?? false, timeout: BUSY_WAIT_MS });
   if (options.readOnly !== true) prepare(database, options.migrations);
   let open = true;

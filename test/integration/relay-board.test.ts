@@ -119,6 +119,24 @@ describe('the board of a relay', () => {
     expect(client.frames.filter((frame) => frame['type'] === 'board_update')).toHaveLength(1);
   });
 
+  it('is kept only while somebody watches it', async () => {
+    rig.callLog.add('EL_1');
+    const client = await rig.client();
+    const other = await rig.client({ user: 'bob' });
+    for (const each of [client, other]) {
+      each.send({ watch: 'board' });
+      await each.next('board_snapshot');
+    }
+    expect(rig.callLog.asked.active).toBe(1);
+    client.send({ unwatch: 'board' });
+    await client.next('board_unwatched');
+    other.close();
+    await other.closed;
+    client.send({ watch: 'board' });
+    await client.next('board_snapshot');
+    expect(rig.callLog.asked.active).toBe(2);
+  });
+
   it('says that the store does not answer, and works when asked again', async () => {
     rig.callLog.add('EL_1');
     rig.callLog.broken = true;

@@ -184,6 +184,23 @@ describe('a relay as time passes', () => {
     await Promise.all([settle(bob), settle(eve)]);
   });
 
+  it('does not cut a session with a fresh token for what is found of the old one later', async () => {
+    const client = await rig.client();
+    await client.next('heartbeat');
+    let answer = (): void => undefined;
+    rig.directory.gate = new Promise((resolve) => (answer = resolve));
+    // A new password: tokens issued before it are void, and the page has signed in again already.
+    rig.users.set('ann', userOf('ann', { tokens_valid_from: 1_000_001 }));
+    await rig.bus.publish({ kind: 'rights', tenant: 't1', user: 'ann' });
+    await settle(client);
+    client.send({ auth: tokenOf('ann', inSeconds(600), 1_001) });
+    await client.next((frame) => (frame['data'] as { event?: string } | undefined)?.event === 'token_accepted');
+    answer();
+    await settle(client);
+    await pass(RIGHTS_RECHECK_MS / 1000 + 1);
+    await settle(client);
+  });
+
   it('pauses a session whose rights cannot be confirmed for a minute, and goes on from its cursor', async () => {
     rig.callLog.add('EL_1');
     const client = await rig.client();

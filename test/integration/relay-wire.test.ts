@@ -376,6 +376,28 @@ describe('the wire of a relay', () => {
     expect(client.frames.map((frame) => frame['text']).filter((text) => text !== undefined)).toEqual(['Hey J', 'Hey John', 'Ye']);
   });
 
+  it('shows no interim turn to a viewer who still lacks what was logged before it', async () => {
+    rig.callLog.add('EL_1');
+    rig.callLog.say('EL_1', 'logged before');
+    const there = await rig.client();
+    there.send({ subscribe: 'EL_1', since: { epoch: '1.EL_1', seq: 1 } });
+    await there.next('subscription_confirmed');
+    const behind = await rig.client({ user: 'bob' });
+    // The look-up finds the call; the page of its history is not answered yet.
+    let answer = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (answer = resolve));
+    const { read } = rig.callLog;
+    rig.callLog.read = (...asked) => gate.then(() => read(...asked));
+    behind.send({ subscribe: 'EL_1' });
+    await behind.next('subscription_confirmed');
+    const text = JSON.stringify({ type: 'transcription', call_sid: 'EL_1', state: 'interim', turn_id: 'turn-1', rev: 1, text: 'being said' });
+    await rig.bus.publish({ kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'turn-1', text, at: Date.now() });
+    await there.next((frame) => frame['text'] === 'being said');
+    answer();
+    await behind.next((frame) => frame['seq'] === 1);
+    expect(behind.texts.join('')).not.toContain('being said');
+  });
+
   it('shows nothing of another tenant: not by name, not on the board, not by a message', async () => {
     rig.callLog.add('EL_1', { conversation_id: 'conv_1' });
     const eve = await rig.client({ user: 'eve' });

@@ -216,6 +216,25 @@ describe('feed and pump', () => {
     expect([feed.known, feed.nextRead()]).toEqual([3, null]);
   });
 
+  it('hold a bounded number of events that came before their turn', () => {
+    const feed = new Feed<Frame>(call(0));
+    feed.offer('1.a', range(2, 1_000).map(event));
+    feed.offer('1.a', [event(1)]);
+    expect([feed.head, feed.known]).toEqual([1 + RING_EVENTS, 1_000]);
+  });
+
+  it('let go of a page that nobody uses any more', () => {
+    const feed = new Feed<Frame>(call(10 * RING_EVENTS));
+    feed.want(0);
+    expect(feed.nextRead()).toMatchObject({ after: 0 });
+    feed.readDone(call(10 * RING_EVENTS), range(1, RING_EVENTS).map(event));
+    feed.tidy();
+    expect(step(feed, 0, 10).frames).toHaveLength(1);
+    feed.tidy();
+    feed.tidy();
+    expect(step(feed, 0, 10)).toMatchObject({ frames: [], then: 'page' });
+  });
+
   it('ask again for a read that failed', () => {
     const feed = new Feed<Frame>(call(3));
     feed.doubt();

@@ -1,4 +1,5 @@
 /** What an answer to ElevenLabs' one dial POST means. Pure. */
+import { idText } from '../core/domain/elevenlabs/conversation.ts';
 import type { DialAnswer } from './voice-provider.ts';
 
 /** A word fit for a reason: short, and nobody's sentence. */
@@ -18,8 +19,8 @@ export const answerOfDial = (status: number, body: unknown): DialAnswer => {
   if (fields['success'] !== true) return { result: 'unknown', reason: 'answer_not_understood' };
   return {
     result: 'accepted',
-    conversation_id: textAt(fields, 'conversation_id', 'conversationId'),
-    provider_call_id: textAt(fields, 'callSid', 'call_sid', 'sip_call_id', 'sipCallId'),
+    conversation_id: idAt(fields, 'conversation_id', 'conversationId'),
+    provider_call_id: idAt(fields, 'callSid', 'call_sid', 'sip_call_id', 'sipCallId'),
   };
 };
 
@@ -47,10 +48,9 @@ const codesIn = (error: unknown): readonly string[] => {
 const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
-const textAt = (fields: Readonly<Record<string, unknown>>, ...names: readonly string[]): string | null => {
-  const found = names.map((name) => fields[name]).find((value) => typeof value === 'string' && value !== '');
-  return typeof found === 'string' ? found : null;
-};
+/** The first of these members that can be an id. */
+const idAt = (fields: Readonly<Record<string, unknown>>, ...names: readonly string[]): string | null =>
+  names.map((name) => idText(fields[name])).find((id) => id !== null) ?? null;
 
 /** ElevenLabs' `detail` is an object with a word in it, a list of faulty fields (422), or free text that is not ours to repeat. */
 const reasonIn = (fields: Readonly<Record<string, unknown>>): string | null => {

@@ -51,6 +51,7 @@ const cases: readonly Case[] = [
   { name: 'a SIP call id is the carrier id', listener: answering(200, '{"success":true,"conversation_id":"conv_1","sip_call_id":"S1"}'), expected: accepted('conv_1', 'S1') },
   { name: 'no conversation id is accepted without one', listener: answering(200, '{"success":true,"conversation_id":null,"callSid":"CA1"}'), expected: accepted(null, 'CA1') },
   { name: 'neither id is accepted', listener: answering(200, '{"success":true,"message":"Success"}'), expected: accepted(null, null) },
+  { name: 'what cannot be an id is none', listener: answering(200, `{"success":true,"conversation_id":"${'c'.repeat(257)}","callSid":12,"call_sid":"CA1"}`), expected: accepted(null, 'CA1') },
   { name: 'success: false with 200 is refused, its sentence unquoted', listener: answering(200, `{"success":false,"message":"${FREE_TEXT}"}`), expected: refused('not_successful') },
   { name: '400 with a detail object is refused by its word', listener: answering(400, `{"detail":{"status":"invalid_agent","message":"${FREE_TEXT}"}}`), expected: refused('invalid_agent') },
   { name: 'the more exact word of a detail object wins', listener: answering(403, '{"detail":{"type":"permission_error","code":"missing_permissions","status":"forbidden"}}'), expected: refused('missing_permissions') },

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMPARE_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, PONG_WAIT_MS, RIGHTS_RECHECK_MS, STORE_ANSWER_MAX_MS } from '../../core/protocol/limits.ts';
+import { memoryBus } from '../../ports/event-bus.memory.ts';
+import type { EventBus } from '../../ports/event-bus.ts';
 import { seededRuntime, type SeededRuntime } from '../../ports/runtime.seeded.ts';
 import { limited, startRelay, tokenOf, userOf, type RelayRig, type TestClient } from '../fixtures/relay.ts';
 
@@ -274,6 +276,32 @@ describe('a relay as time passes', () => {
       runtime.advance(DRAIN_SPREAD_MS / 4);
       expect((await client.closed).code).toBe(1012);
     }
+    await limited(drained, 'the drain to end');
+  });
+
+  it('hears nothing of the bus any more as soon as it drains', async () => {
+    await rig.close();
+    const bus = memoryBus();
+    let closed = 0;
+    const counting: EventBus = {
+      ...bus,
+      subscribe: async (handler) => {
+        const subscription = await bus.subscribe(handler);
+        return {
+          close: () => {
+            closed++;
+            return subscription.close();
+          },
+        };
+      },
+    };
+    rig = await startRelay({ runtime, bus: counting });
+    const client = await rig.client();
+    await client.next('heartbeat');
+    const drained = rig.relay.drain();
+    expect(closed).toBe(1);
+    runtime.advance(DRAIN_SPREAD_MS);
+    await client.closed;
     await limited(drained, 'the drain to end');
   });
 

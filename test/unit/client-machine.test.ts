@@ -193,6 +193,18 @@ describe('the client machine', () => {
       expect(rig.emitted.filter(({ kind }) => kind === 'sealed')).toEqual([{ kind: 'sealed', call: 'EL_1', proof: 'complete' }]);
     });
 
+    it('is of the new epoch alone where the call started over', () => {
+      const rig = live(3);
+      const call = rig.add('EL_1', 2);
+      call.epoch = '2.new';
+      rig.seal('EL_1');
+      rig.do({ on: 'closed', link: 1, code: 1012 });
+      rig.pass(BACKOFF_MAX_MS);
+      rig.establish();
+      rig.serve();
+      expect(rig.emitted.filter(({ kind }) => kind === 'sealed')).toEqual([{ kind: 'sealed', call: 'EL_1', proof: 'complete' }]);
+    });
+
     it('is incomplete when a text was changed on the way', () => {
       const rig = live(3);
       rig.append('EL_1', 1);
@@ -513,6 +525,17 @@ describe('the client machine', () => {
       rig.serve();
       rig.beat();
       expect([rig.seqs('EL_1'), rig.polls.length]).toEqual([range(1, 6), before]);
+    });
+
+    it('takes nothing of an answer that comes after a socket is there again', () => {
+      const rig = polling();
+      rig.pass(BACKOFF_MAX_MS);
+      rig.establish();
+      rig.append('EL_1', 2);
+      rig.answerPoll();
+      expect(rig.seqs('EL_1')).toEqual(range(1, 3));
+      rig.serve();
+      expect(rig.seqs('EL_1')).toEqual(range(1, 5));
     });
 
     it('asks anew when another call is wanted', () => {

@@ -37,7 +37,12 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
   };
   return {
     create: (calls, key) => write((to) => to.create(calls, key)),
-    append: (callSid, entries) => write((to) => to.append(callSid, entries)),
+    append: async (callSid, entries) => {
+      const result = await write((to) => to.append(callSid, entries));
+      // Thrown here, not in the transaction: what was written there stays.
+      if (result === 'erased') throw new EarshotError('call_erased');
+      return result;
+    },
     adopt: (conversationId, call, entries) => write((to) => to.adopt(conversationId, call, entries)),
     erase: (callSid) => write((to) => to.erase(callSid)),
     repeated: async (key) => store.snapshot(() => reader.repeated(key)),
@@ -67,7 +72,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
 /** What stands inside a transaction. */
 interface Writer {
   create(calls: readonly NewCall[], key: IdempotencyKey | null): CreateResult;
-  append(callSid: string, entries: readonly FactEntry[]): AppendResult | null;
+  append(callSid: string, entries: readonly FactEntry[]): AppendResult | 'erased' | null;
   adopt(conversationId: string, call: NewCall, entries: readonly FactEntry[]): AppendResult;
   erase(callSid: string): boolean;
 }
@@ -145,6 +150,13 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
     return { call: after, results: decision.results, events: decision.events.map(({ seq, text }): LoggedEvent => ({ seq, text })) };
   };
 
+  /** The dial of an erased call is answered: without a tombstone its conversation would be adopted as nobody's. */
+  const stopConversations = (entries: readonly FactEntry[]): void => {
+    for (const { fact, conversation_id: id } of entries) {
+      if (fact.kind === 'dial_accepted' && id !== null && reader.ownerOf(id) === null) putTombstone.run(id, runtime.now());
+    }
+  };
+
   /** A new call under the first free id: milliseconds move on until it is. */
   const fresh = (call: NewCall): CallState => {
     let callSid = call.call_sid;
@@ -164,8 +176,9 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
     append: (callSid, entries) => {
       const call = reader.get(callSid);
       if (call === null) {
-        if (reader.isErased(callSid)) throw new EarshotError('call_erased');
-        return null;
+        if (!reader.isErased(callSid)) return null;
+        stopConversations(entries);
+        return 'erased';
       }
       return commit(call, reader.details(callSid) ?? NO_DETAILS, entries);
     },

@@ -73,7 +73,8 @@ export interface CallLog {
   repeated(key: IdempotencyKey): Promise<Exclude<CreateResult, { readonly result: 'created' }> | null>;
   /**
    * The one door. Atomic: events, keys, projection, conversation binding. Answers after the commit.
-   * null: there is no such call. Throws EarshotError `store_unavailable`, `call_erased`.
+   * null: there is no such call. Throws EarshotError `store_unavailable`, `call_erased`; the conversation that the late answer of
+   * an erased call's dial names is then stopped as well.
    */
   append(callSid: string, entries: readonly FactEntry[]): Promise<AppendResult | null>;
   /**

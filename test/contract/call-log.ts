@@ -270,6 +270,18 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
       await expect(log.append(other, [entry(turn('driver', 'x'), 'conv1')])).rejects.toMatchObject({ code: 'call_erased' });
     });
 
+    it('stops the conversation of a dial whose answer comes after its call was erased, and no conversation that somebody else names', async () => {
+      const callSid = await create();
+      await log.append(callSid, [entry({ kind: 'dialing', attempt: 1 })]);
+      await log.adopt('owned', newCall({ call_sid: 'EL_owned' }), [entry(turn('driver', 'hi'), 'owned')]);
+      await log.erase(callSid);
+      for (const [fact, conversation] of [[{ kind: 'dial_accepted', attempt: 1 }, 'conv1'], [{ kind: 'dial_accepted', attempt: 1 }, 'owned'], [turn('driver', 'x'), 'conv2']] as const) {
+        await expect(log.append(callSid, [entry(fact, conversation)])).rejects.toMatchObject({ code: 'call_erased' });
+      }
+      expect(await log.findMany(['conv1', 'owned', 'conv2'])).toMatchObject(['erased', { call_sid: 'EL_owned' }, null]);
+      await expect(log.adopt('conv1', newCall({ call_sid: 'EL_conv1' }), [])).rejects.toMatchObject({ code: 'call_erased' });
+    });
+
     it('tells which calls were merged into one, also once that one was erased', async () => {
       const callSid = await create();
       await log.append(callSid, [entry({ kind: 'dialing', attempt: 1 })]);

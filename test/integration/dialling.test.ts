@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { EarshotError } from '../../core/protocol/codes.ts';
 import { Subscribe } from '../../core/protocol/messages.ts';
+import { dialOnce } from '../../functions/calls/dial-once.ts';
 import { runJobs } from '../../functions/jobs.ts';
 import { functionsUnderTest, type Answer, type FunctionsUnderTest } from '../fixtures/functions-under-test.ts';
 
@@ -164,6 +166,38 @@ describe('calling drivers', () => {
     expect(await earshot.rest(`/calls/${sid}/events`, { token })).toMatchObject({ status: 200, body: { call_sid: sid } });
     expect(await earshot.ingest('transcription', { call_sid: sid, speaker: 'agent', text: 'Hello' })).toMatchObject({ status: 200, body: { result: 'stored', call_sid: sid } });
     expect(Subscribe.safeParse({ subscribe: sid }).success).toBe(true);
+  });
+
+  it('no phone rings before `dialing` is in the log, nor twice for one call, nor for a call that was given up', async () => {
+    const { dials, provider } = accepting();
+    const seen: (string | undefined)[] = [];
+    let down = true;
+    const earshot: FunctionsUnderTest = await functionsUnderTest({
+      provider: async (method, path, body) => {
+        const sid = (JSON.parse(body) as { conversation_initiation_client_data: { dynamic_variables: { earshot_call_sid: string } } }).conversation_initiation_client_data.dynamic_variables.earshot_call_sid;
+        seen.push((await earshot.parts.callLog.get(sid))?.status);
+        return provider(method, path, body);
+      },
+      parts: ({ callLog }) => ({
+        callLog: { ...callLog, append: (sid, entries) => (down && entries.some(({ fact }) => fact.kind === 'dialing') ? Promise.reject(new EarshotError('store_unavailable')) : callLog.append(sid, entries)) },
+      }),
+    });
+    const [lost] = callsOf(await dial(earshot, { driver_ids: ['d1'] }));
+    expect(lost).toMatchObject({ status: 'requested' });
+    expect(dials).toEqual([]);
+    down = false;
+    const [call] = callsOf(await dial(earshot, { driver_ids: ['d2'] }));
+    expect(seen).toEqual(['dialing']);
+    earshot.move(10 * 60_000);
+    await runJobs(earshot.parts);
+    const workspace = await earshot.parts.directory.workspace('w1');
+    for (const sid of [call?.call_sid, lost?.call_sid]) {
+      const state = await earshot.parts.callLog.get(sid ?? '');
+      if (workspace === null || state === null) throw new Error('it is gone');
+      await dialOnce(earshot.parts, workspace, state, { earshot_call_sid: state.call_sid });
+    }
+    expect(await earshot.parts.callLog.get(lost?.call_sid ?? '')).toMatchObject({ status: 'failed', reason: 'never_dialed' });
+    expect(dials).toHaveLength(1);
   });
 
   it('does not pass the number of calls that the workspace may have at once', async () => {

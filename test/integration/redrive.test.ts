@@ -78,6 +78,20 @@ const begun = async ({ parts }: FunctionsUnderTest): Promise<string> => {
   return callSid;
 };
 
+it('a delivery whose dial binds between our look and our keeping it is freed by whoever kept it', async () => {
+  let bind: () => Promise<unknown> = () => Promise.resolve();
+  const earshot = await functionsUnderTest({ parts: ({ rawStore }) => ({ rawStore: { ...rawStore, put: async (delivery) => (await bind(), rawStore.put(delivery)) } }) });
+  const callSid = await begun(earshot);
+  bind = async () => {
+    bind = () => Promise.resolve();
+    await earshot.parts.callLog.append(callSid, [entry({ kind: 'dial_accepted', attempt: 1 }, 'c1')]);
+    expect(await redriveWaiting(earshot.parts, 'c1')).toBe(0);
+  };
+  await earshot.ingest('transcription', { conversation_id: 'c1', agent_id: 'agent1', speaker: 'driver', text: 'Hello?' });
+  expect((await earshot.types(callSid)).filter((type) => type === 'transcription')).toHaveLength(1);
+  expect(await earshot.parts.rawStore.quarantineSize()).toBe(0);
+});
+
 describe('an agent event without an id of its own', () => {
   const event = { conversation_id: 'c1', agent_id: 'agent1', type: 'agent_thinking' };
   const thinking = (types: readonly string[]): number => types.filter((type) => type === 'agent_thinking').length;

@@ -27,6 +27,19 @@ describe('a sender reaches nothing of another tenant', () => {
     expect(await earshot.types(mine)).toEqual(['call_status', 'call_status']);
   });
 
+  it('not by an interim turn, nor by a final one or an agent event', async () => {
+    const earshot = await functionsUnderTest();
+    const theirs = await adopted(earshot, 'conv-theirs');
+    const [before, published] = [await earshot.types(theirs), earshot.published.length];
+    for (const id of [theirs, 'conv-theirs']) {
+      expect((await earshot.ingest('transcription', { call_sid: id, speaker: 'agent', text: 'x', state: 'interim' })).body).toMatchObject({ result: 'ignored', call_sid: null });
+      expect((await earshot.ingest('transcription', { call_sid: id, speaker: 'agent', text: 'x' })).body).toMatchObject({ result: 'quarantined', call_sid: null });
+      expect((await earshot.ingest('agent-events', { conversation_id: id, type: 'agent_thinking' })).body).toMatchObject({ result: 'quarantined', call_sid: null });
+    }
+    expect(await earshot.types(theirs)).toEqual(before);
+    expect(earshot.published).toHaveLength(published);
+  });
+
   it('not by giving back the id of a call that another agent was asked for', async () => {
     const earshot = await functionsUnderTest();
     const mine = await dialled(earshot);

@@ -144,6 +144,30 @@ describe('a delivery that is not to be believed', () => {
   });
 });
 
+it('no line of the log holds words, numbers, keys or signatures of a delivery, whatever becomes of it', async () => {
+  const { webhook, ingest, lines, parts } = await functionsUnderTest();
+  const body = (agent: string): unknown => done('c1', { agent_id: agent, transcript: [{ role: 'user', message: 'CANARY words', time_in_call_secs: 0 }], metadata: { phone_call: { external_number: '+15550001234' } } });
+  await webhook(body('agent1'));
+  await webhook(body('stranger'), { secret: OLD_SECRET });
+  await webhook(body('agent1'), { signature: `t=1,v0=${'c'.repeat(64)}` });
+  await webhook('{"CANARY":');
+  await ingest('transcription', { conversation_id: 'c1', speaker: 'driver', text: 'CANARY words' });
+  await ingest('transcription', { conversation_id: 'c1', speaker: 'CANARY', text: 'x' });
+  await ingest('transcription', { conversation_id: 'c1' }, 'CANARY-key');
+  await parts.callLog.close();
+  expect((await webhook(body('agent1'))).status).toBe(503);
+  expect(lines.length).toBeGreaterThanOrEqual(8);
+  expect(lines.join('')).not.toMatch(/CANARY|5550001234|c{64}|v0=|Bearer/);
+});
+
+it.each([
+  ['what an unknown agent sent', done('c1', { agent_id: 'stranger' })],
+  ['a type that nobody knows', { type: 'surprise', data: { conversation_id: 'c1' } }],
+])('is not answered 200 before it is kept in quarantine: %s', async (_name, body) => {
+  const { webhook } = await functionsUnderTest({ parts: ({ rawStore }) => ({ rawStore: { ...rawStore, put: () => Promise.reject(new EarshotError('store_unavailable')) } }) });
+  expect(await webhook(body)).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
+});
+
 describe('a delivery that cannot be used', () => {
   it.each([
     ['text that is not JSON', '{"type":'],

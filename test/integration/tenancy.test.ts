@@ -82,4 +82,34 @@ describe('a sender reaches nothing of another tenant', () => {
     expect(never).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
     expect(await earshot.rest('/conversations/conv-theirs/fetch', { token })).toEqual(never);
   });
+
+  it('nor by driving again what was refused', async () => {
+    const earshot = await functionsUnderTest();
+    const theirs = await adopted(earshot, 'conv-theirs');
+    const before = await earshot.types(theirs);
+    await earshot.ingest('transcription', { conversation_id: 'conv-theirs', speaker: 'agent', text: 'x' });
+    const [refused] = await earshot.parts.rawStore.quarantine('t1', null, 10);
+    expect(refused).toMatchObject({ reason: 'foreign' });
+    expect((await earshot.rest(`/quarantine/${refused?.id ?? ''}/redrive`, { method: 'POST', token: await earshot.token() })).body).toEqual({ result: 'foreign', call_sid: null });
+    expect(await earshot.types(theirs)).toEqual(before);
+  });
+
+  it.each([
+    ["another tenant's agent", 'agent2'],
+    ['an agent that nobody knows', 'stranger'],
+    ['no agent at all', undefined],
+  ])('nor by fetching a conversation of %s', async (_name, agent_id) => {
+    const earshot = await functionsUnderTest({ provider: () => ({ status: 200, body: { conversation_id: 'conv-1', agent_id, status: 'done', transcript: [] } }) });
+    expect(await earshot.rest('/conversations/conv-1/fetch', { token: await earshot.token() })).toMatchObject({ status: 404, body: { code: 'conversation_not_found' } });
+    expect(await earshot.parts.callLog.find('conv-1')).toBeNull();
+    expect(earshot.published).toEqual([]);
+  });
+
+  it('nor is the provider asked about a conversation that is known to be theirs', async () => {
+    let asked = 0;
+    const earshot = await functionsUnderTest({ provider: () => ({ status: 200, body: { asked: ++asked } }) });
+    const theirs = await adopted(earshot, 'conv-theirs');
+    for (const id of ['conv-theirs', theirs]) expect((await earshot.rest(`/conversations/${id}/fetch`, { token: await earshot.token() })).status).toBe(404);
+    expect(asked).toBe(0);
+  });
 });

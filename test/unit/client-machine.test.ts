@@ -458,6 +458,20 @@ describe('the client machine', () => {
       expect(rig.emitted.flatMap((what) => (what.kind === 'event' && what.seq === 4 ? [what.frame['text']] : []))).toEqual(['after the restore']);
     });
 
+    it('takes no event of the old epoch from the new link either, where the old one heard of the new epoch first', () => {
+      const rig = moving();
+      rig.add('EL_2', 0);
+      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.establish(2);
+      const confirmed = (epoch: string, more: object): object => ({ type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch, last_seq: 3, ...more });
+      rig.frame(2, confirmed('1.EL_1', { recovered: true, ref: 'EL_1' }));
+      rig.append('EL_1', 1);
+      rig.frame(1, confirmed('2.new', { recovered: false, reason: 'epoch_changed' }));
+      for (const seq of [1, 2, 3]) rig.event(1, 'EL_1', seq);
+      rig.event(2, 'EL_1', 4);
+      expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
+    });
+
     it('goes on with the new link when the old one is cut first', () => {
       const rig = moving();
       rig.establish(2);

@@ -2,7 +2,7 @@
 import { newCallState, type CallDetails, type CallState } from '../core/domain/call/state.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { CallStatus } from '../core/protocol/frames.ts';
-import type { CallCounts, CreateResult, IdempotencyKey, ListQuery, LoggedEvent, Page } from './call-log.ts';
+import type { CallCounts, Changes, CreateResult, IdempotencyKey, ListQuery, LoggedEvent, Page } from './call-log.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export interface CallReader {
@@ -21,7 +21,7 @@ export interface CallReader {
   details(callSid: string): CallDetails | null;
   hasKey(callSid: string, key: string): boolean;
   list(query: ListQuery): { calls: CallState[]; next_cursor: string | null };
-  changes(tenants: readonly string[] | null, mark: string | null): { calls: CallState[]; mark: string; more: boolean };
+  changes(tenants: readonly string[] | null, mark: string | null): Changes;
   active(tenant: string | null, endedSince: number): CallState[];
   counts(tenant: string, since: number): CallCounts;
   mergedInto(callSid: string): CallState[];
@@ -102,13 +102,15 @@ export const sqliteReader = ({ database }: SqliteDatabase): CallReader => {
     hasKey: (callSid, key) => sql('SELECT 1 FROM keys WHERE call_sid = ? AND key = ?').get(callSid, key) !== undefined,
     list: (query) => list(sql, query),
     changes: (tenants, after) => {
-      if (after === null) return { calls: [], mark: String(mark()), more: false };
+      if (after === null) return { calls: [], erased: [], mark: String(mark()), more: false };
       if (!/^\d{1,15}$/.test(after)) throw new EarshotError('invalid_cursor');
       const head = mark();
       const rows = sql('SELECT mark, tenant, state FROM calls WHERE mark > ? ORDER BY mark LIMIT ?').all(Number(after), CHANGES_PAGE_ROWS) as { mark: number; tenant: string; state: string }[];
       const more = rows.length === CHANGES_PAGE_ROWS;
-      const calls = rows.filter((row) => tenants === null || tenants.includes(row.tenant)).map(readState);
-      return { calls, mark: String(more ? (rows.at(-1)?.mark ?? head) : head), more };
+      const last = more ? (rows.at(-1)?.mark ?? head) : head;
+      const erased = sql('SELECT tenant, id AS call_sid FROM tombstones WHERE mark > ? AND mark <= ? ORDER BY mark').all(Number(after), last) as { tenant: string; call_sid: string }[];
+      const asked = ({ tenant }: { readonly tenant: string }): boolean => tenants === null || tenants.includes(tenant);
+      return { calls: rows.filter(asked).map(readState), erased: erased.filter(asked).map((row) => ({ ...row })), mark: String(last), more };
     },
     active: (tenant, endedSince) =>
       states(sql('SELECT state FROM calls WHERE (? IS NULL OR tenant = ?) AND (terminal = 0 OR (terminal = 1 AND changed_at >= ?)) ORDER BY created_at DESC').all(tenant, tenant, endedSince)),

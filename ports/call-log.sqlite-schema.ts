@@ -28,7 +28,8 @@ export const LOG_MIGRATIONS: readonly Migration[] = [
       CREATE TABLE provider_calls (workspace TEXT NOT NULL, provider_call_id TEXT NOT NULL, call_sid TEXT NOT NULL, PRIMARY KEY (workspace, provider_call_id)) WITHOUT ROWID;
       CREATE INDEX provider_calls_call ON provider_calls (call_sid);
       CREATE TABLE idempotency (key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, call_sids TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE tombstones (id TEXT PRIMARY KEY, erased_at INTEGER NOT NULL) WITHOUT ROWID;`,
+      CREATE TABLE tombstones (id TEXT PRIMARY KEY, erased_at INTEGER NOT NULL, tenant TEXT, mark INTEGER) WITHOUT ROWID;
+      CREATE INDEX tombstones_mark ON tombstones (mark) WHERE mark IS NOT NULL;`,
     down: `
       DROP TABLE log; DROP TABLE calls; DROP TABLE events; DROP TABLE keys; DROP TABLE conversations; DROP TABLE provider_calls;
       DROP TABLE idempotency; DROP TABLE tombstones;`,

@@ -98,7 +98,7 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
   const bindProviderCall = sql('INSERT INTO provider_calls (workspace, provider_call_id, call_sid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const putIdempotency = sql('INSERT INTO idempotency (key, request_hash, call_sids) VALUES (?, ?, ?)');
   const allEvents = sql('SELECT text, whole_text FROM events WHERE call_sid = ? ORDER BY seq');
-  const putTombstone = sql('INSERT INTO tombstones (id, erased_at) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const putTombstone = sql('INSERT INTO tombstones (id, erased_at, tenant, mark) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
 
   const putState = (call: CallState, details: CallDetails): void => {
     const { mark } = nextMark.get() as { mark: number };
@@ -153,7 +153,7 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
   /** The dial of an erased call is answered: without a tombstone its conversation would be adopted as nobody's. */
   const stopConversations = (entries: readonly FactEntry[]): void => {
     for (const { fact, conversation_id: id } of entries) {
-      if (fact.kind === 'dial_accepted' && id !== null && reader.ownerOf(id) === null) putTombstone.run(id, runtime.now());
+      if (fact.kind === 'dial_accepted' && id !== null && reader.ownerOf(id) === null) putTombstone.run(id, runtime.now(), null, null);
     }
   };
 
@@ -195,10 +195,10 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
     erase: (callSid) => {
       const call = reader.get(callSid);
       if (call === null) return false;
-      const now = runtime.now();
-      for (const id of [call.call_sid, call.conversation_id]) if (id !== null) putTombstone.run(id, now);
+      const { mark } = nextMark.get() as { mark: number };
+      putTombstone.run(call.call_sid, runtime.now(), call.tenant, mark);
+      if (call.conversation_id !== null) putTombstone.run(call.conversation_id, runtime.now(), null, null);
       for (const table of ['events', 'keys', 'calls', 'conversations', 'provider_calls']) sql(`DELETE FROM ${table} WHERE call_sid = ?`).run(callSid);
-      nextMark.get();
       return true;
     },
   };

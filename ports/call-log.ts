@@ -63,6 +63,16 @@ export interface CallCounts {
   readonly completed_with_summary: number;
 }
 
+export interface Changes {
+  readonly calls: readonly CallState[];
+  /** Calls erased since the mark: nobody may be shown them any longer. */
+  readonly erased: readonly { readonly tenant: string; readonly call_sid: string }[];
+  /** For the next question. */
+  readonly mark: string;
+  /** Ask again at once. */
+  readonly more: boolean;
+}
+
 export interface CallLog {
   /**
    * Starts the logs of new calls, each with its `requested` event, and keeps the key, in one transaction.
@@ -104,7 +114,7 @@ export interface CallLog {
    * Calls of these tenants (null: of all) changed since the mark, each at least once, with the mark for the next question.
    * A null mark answers only a mark: from now on. `more`: ask again at once.
    */
-  changes(tenants: readonly string[] | null, mark: string | null): Promise<{ readonly calls: readonly CallState[]; readonly mark: string; readonly more: boolean }>;
+  changes(tenants: readonly string[] | null, mark: string | null): Promise<Changes>;
   /** Calls not terminal, and calls ended at or after `endedSince`. */
   active(tenant: string | null, endedSince: number): Promise<readonly CallState[]>;
   counts(tenant: string, since: number): Promise<CallCounts>;

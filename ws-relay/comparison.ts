@@ -14,11 +14,18 @@ export interface Comparison {
   verifiedAt(): number | null;
 }
 
+/** Who is told what the log has and the bus may not have said. */
+export interface Findings {
+  changed(call: CallState): void;
+  /** The call is no more: whoever watches it has to be told. */
+  erased(tenant: string, callSid: string): void;
+}
+
 /** @param tenants those with sessions now */
 export const createComparison = (
   { callLog, runtime, log, metrics }: Pick<RelayParts, 'callLog' | 'runtime' | 'log' | 'metrics'>,
   tenants: () => readonly string[],
-  changed: (call: CallState) => void,
+  tell: Findings,
 ): Comparison => {
   let mark: string | null = null;
   /** Monotonic. */
@@ -33,7 +40,8 @@ export const createComparison = (
       const idle = served.length === 0;
       const answer = await callLog.changes(idle ? null : served, idle ? null : mark);
       metrics.observe('earshot_log_read_seconds', { kind: 'changes' }, (runtime.monotonic() - asked) / 1000);
-      for (const call of answer.calls) changed(call);
+      for (const call of answer.calls) tell.changed(call);
+      for (const call of answer.erased) tell.erased(call.tenant, call.call_sid);
       // A tenant that came while the question was under way was not asked for: the mark stays, and the same is asked again for all.
       const joined = mark !== null && tenants().some((tenant) => !served.includes(tenant));
       if (!joined) mark = answer.mark;

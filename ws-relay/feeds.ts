@@ -25,6 +25,8 @@ const HEARD_MAX_COUNT = 5_000;
 export interface Feeds {
   /** A fresh sight of a call. Answers the highest seq that is known of it. */
   compared(call: FeedCall): number;
+  /** The log has this call no more, says a comparison: it is read, and its viewers are told. */
+  erased(callSid: string): void;
   attach(viewer: Viewer, subscription: Subscription, call: FeedCall): void;
   detach(viewer: Viewer, subscription: Subscription): void;
   events(message: Extract<BusMessage, { kind: 'events' }>): void;
@@ -142,6 +144,12 @@ export const createFeeds = (
       if (isTerminal(fresh.status)) call.gate.end();
       readOn(call);
       return call.feed.epoch === fresh.epoch ? call.feed.known : fresh.last_seq;
+    },
+    erased: (callSid) => {
+      const call = watched.get(callSid);
+      if (call === undefined) return;
+      call.feed.doubt();
+      readOn(call);
     },
     attach: (viewer, subscription, fresh) => {
       let call = watched.get(fresh.call_sid);

@@ -73,9 +73,15 @@ export const createHub = (parts: RelayParts): Hub => {
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);
-  const comparison = createComparison(parts, () => members.tenants(), (call) => {
-    feeds.compared(call);
-    boards.compared(call);
+  const comparison = createComparison(parts, () => members.tenants(), {
+    changed: (call) => {
+      feeds.compared(call);
+      boards.compared(call);
+    },
+    erased: (tenant, callSid) => {
+      feeds.erased(callSid);
+      boards.changed(tenant, callSid);
+    },
   });
 
   /** Tells a session something and does what it asks for. A fault of ours ends this session, not the relay. */

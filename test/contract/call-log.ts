@@ -255,8 +255,13 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
       const key = { key: 'k', request_hash: 'h' };
       const callSid = ((await log.create([newCall()], key)) as Created).calls[0]?.call_sid ?? '';
       await log.append(callSid, [entry(finished(), 'conv1', { provider_call_id: 'CA1' })]);
+      const { mark } = await log.changes(null, null);
       expect(await log.erase(callSid)).toBe(true);
       expect(await log.erase(callSid)).toBe(false);
+      const told = await log.changes(['t1'], mark);
+      expect(told).toMatchObject({ calls: [], erased: [{ tenant: 't1', call_sid: callSid }] });
+      expect((await log.changes(['t2'], mark)).erased).toEqual([]);
+      expect((await log.changes(null, told.mark)).erased).toEqual([]);
       expect(await log.find(callSid)).toBe('erased');
       expect(await log.find('conv1')).toBe('erased');
       expect(await log.read(callSid, 0, 10)).toBeNull();

@@ -57,6 +57,19 @@ describe('a relay as time passes', () => {
     expect(client.frames.filter((frame) => frame['type'] === 'heartbeat')).toHaveLength(3);
   });
 
+  it('ends the subscription and the row of a call that was erased, though no message told of it', async () => {
+    for (const id of ['EL_1', 'EL_2']) rig.callLog.add(id);
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    await client.next('subscription_confirmed');
+    client.send({ watch: 'board' });
+    await client.next('board_snapshot');
+    rig.callLog.erase('EL_1');
+    await pass(COMPARE_MS / 1000 + 1);
+    expect(await client.next('error')).toMatchObject({ code: 'call_not_found', ref: 'EL_1' });
+    expect(await client.next('board_update')).toMatchObject({ rows: [], gone: ['EL_1'] });
+  });
+
   it('finds within five seconds what no message brought, the very last event too', async () => {
     rig.callLog.add('EL_1');
     const client = await rig.client();

@@ -23,13 +23,13 @@ const rigOf = (calls: readonly CallState[], during: (asked: number) => void = ()
       during(asked++);
       await Promise.resolve();
       if (broken) throw new Error('down');
-      if (mark === null) return { calls: [], mark: '0', more: false };
+      if (mark === null) return { calls: [], erased: [], mark: '0', more: false };
       const place = Number(mark);
       const found = calls.slice(place, place + 1).filter(({ tenant }) => of?.includes(tenant) === true);
-      return { calls: found, mark: String(Math.min(place + 1, calls.length)), more: place + 1 < calls.length };
+      return { calls: found, erased: [], mark: String(Math.min(place + 1, calls.length)), more: place + 1 < calls.length };
     },
   } as unknown as RelayParts['callLog'];
-  const comparison = createComparison({ callLog, runtime, log, metrics: prometheusMetrics() }, () => tenants, ({ call_sid }) => void seen.push(call_sid));
+  const comparison = createComparison({ callLog, runtime, log, metrics: prometheusMetrics() }, () => tenants, { changed: ({ call_sid }) => void seen.push(call_sid), erased: (_tenant, callSid) => void seen.push(`no more ${callSid}`) });
   return {
     runtime,
     tenants,

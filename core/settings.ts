@@ -76,7 +76,7 @@ export const readSettings = (env: Environment, mode: 'local' | 'deployed', part:
   if (mode === 'deployed') problems.push(...missing(env, settings, part));
   if (textOf(env, 'NODE_ENV') === 'production') problems.push(...unfitForProduction(settings));
   if (problems.length > 0) throw new SettingsError(problems);
-  return mode === 'local' ? { ...settings, allowedOrigins: withOwnOrigins(settings) } : settings;
+  return mode === 'local' ? { ...settings, allowedOrigins: withOwnOrigins(settings.allowedOrigins, settings.port) } : settings;
 };
 
 const textOf = (env: Environment, name: string): string | null => {
@@ -114,6 +114,5 @@ const unfitForProduction = (settings: Settings): string[] => [
   ...(settings.e2eAuthKey === null ? [] : ['E2E_AUTH_KEY (or E2E_OAUTH_SIMULATION_KEY) is refused when NODE_ENV=production: it opens a sign-in without password.']),
 ];
 
-const withOwnOrigins = (settings: Settings): readonly string[] => [
-  ...new Set([`http://localhost:${settings.port}`, `http://127.0.0.1:${settings.port}`, ...settings.allowedOrigins]),
-];
+/** The pages of one machine itself, before the others. */
+export const withOwnOrigins = (origins: readonly string[], port: number): readonly string[] => [...new Set([`http://localhost:${port}`, `http://127.0.0.1:${port}`, ...origins])];

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
 import { LOCAL_CONNECTIONS_MAX_COUNT } from '../core/protocol/limits.ts';
-import type { Settings } from '../core/settings.ts';
+import { withOwnOrigins, type Settings } from '../core/settings.ts';
 import { functionsApp } from '../functions/app.ts';
 import { runJobs } from '../functions/jobs.ts';
 import type { Parts } from '../functions/parts.ts';
@@ -52,7 +52,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
-  const parts: Parts = {
+  const opened: Parts = {
     callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
     directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
     rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
@@ -79,8 +79,12 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
           log,
         })
       : null;
-  await firstStart(parts, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
+  await firstStart(opened, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
 
+  const server = createServer();
+  const port = await listen(server, settings.port, settings.host);
+  // What follows up to the handlers waits for nothing, so no request comes before them.
+  const parts: Parts = { ...opened, settings: { ...settings, port, allowedOrigins: withOwnOrigins(settings.allowedOrigins, port) } };
   const functions = functionsApp(parts, { passwords, version, asyncApi: () => asyncApiDocument({ version }) });
   const relay = createRelay({
     callLog: parts.callLog,
@@ -91,7 +95,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
     log,
     metrics: parts.metrics,
     options: {
-      allowedOrigins: settings.allowedOrigins,
+      allowedOrigins: parts.settings.allowedOrigins,
       allowQueryToken: settings.allowQueryToken,
       maxConnectionsPerUser: settings.maxConnectionsPerUser,
       maxConnections: LOCAL_CONNECTIONS_MAX_COUNT,
@@ -101,7 +105,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
     },
   });
   const page = startPage();
-  const server = createServer((request, response) => {
+  server.on('request', (request, response) => {
     if (page(request, response)) return;
     relay.handleRequest(request, response).then(
       (answered) => answered || functions.guarded(request, response),
@@ -112,7 +116,6 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
     );
   });
   server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
-  const port = await listen(server, settings.port, settings.host);
   await relay.start();
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
   simulated?.setWebhookBaseUrl(url);

@@ -21,9 +21,15 @@ let product: Child;
 let dataDir: string;
 let url: string;
 let token: string;
+/** What the whole file uses ends with it, the last first: a hook that is added inside another one would never run. */
+const ends: (() => Promise<unknown>)[] = [];
+const later = (end: () => Promise<unknown>): void => void ends.unshift(end);
+afterAll(async () => {
+  for (const end of ends) await end();
+});
 beforeAll(async () => {
-  dataDir = await dataFolder(afterAll);
-  product = await startProductProcess({ DATA_DIR: dataDir, PORT: '0', SIMULATED_PACE: '20', E2E_OAUTH_SIMULATION_KEY: E2E_KEY }, afterAll);
+  dataDir = await dataFolder(later);
+  product = await startProductProcess({ DATA_DIR: dataDir, PORT: '0', SIMULATED_PACE: '20', E2E_OAUTH_SIMULATION_KEY: E2E_KEY }, later);
   url = product.ready;
   token = await signIn(url, LOCAL_LOGIN.username, LOCAL_LOGIN.password);
 });

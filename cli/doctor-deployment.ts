@@ -1,6 +1,7 @@
 /** Doctor against a deployment: what a caller sees of it. */
 import { z } from 'zod';
 import { asRecord } from '../core/domain/elevenlabs/json.ts';
+import { WEBHOOK_PATHS } from '../core/protocol/ingest.ts';
 import { Discovery } from '../core/protocol/rest.ts';
 import { apiOf, ask, jsonIn } from './api.ts';
 import { Failed, type Checks } from './checks.ts';
@@ -65,7 +66,7 @@ const clock = async (cli: Cli, url: string): Promise<string> => {
 
 const forged = async (cli: Cli, url: string): Promise<string> => {
   const signature = `t=${Math.floor(cli.runtime.now() / 1000)},v0=${'0'.repeat(64)}`;
-  const response = await ask(`${url}/webhooks/elevenlabs/post-call`, { method: 'POST', headers: { 'content-type': 'application/json', 'elevenlabs-signature': signature }, body: '{"type":"earshot_doctor"}' });
+  const response = await ask(url + WEBHOOK_PATHS['post-call'], { method: 'POST', headers: { 'content-type': 'application/json', 'elevenlabs-signature': signature }, body: '{"type":"earshot_doctor"}' });
   await response.body?.cancel();
   if (response.status === 401) return 'refused with 401';
   if (response.ok) throw new Failed('taken: anybody can write. Take WEBHOOK_AUTH=none away, and look which secrets are set.');

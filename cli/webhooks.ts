@@ -1,5 +1,6 @@
 /** Deliveries by hand: `earshot webhook send`, `earshot quarantine ...`. */
 import { z } from 'zod';
+import { WEBHOOK_PATHS } from '../core/protocol/ingest.ts';
 import { QuarantineList, RedriveAnswer, type DeliveryView } from '../core/protocol/rest.ts';
 import { PAGE_MAX_ROWS } from '../core/protocol/limits.ts';
 import type { Runtime } from '../ports/runtime.ts';
@@ -10,12 +11,6 @@ import { textOfFile } from './password.ts';
 import { session } from './session.ts';
 import { isLoopback, localPort, urlOf } from './target.ts';
 import type { Cli } from './world.ts';
-
-export const WEBHOOK_PATHS: Readonly<Record<DeliveryView['route'], string>> = {
-  'post-call': '/webhooks/elevenlabs/post-call',
-  transcription: '/webhooks/elevenlabs/transcription',
-  'agent-events': '/webhooks/agent-events',
-};
 
 /** The header that ElevenLabs sends: see core/domain/elevenlabs/signature.ts. */
 export const signatureOf = (runtime: Pick<Runtime, 'now' | 'hmacSha256'>, secret: string, body: string): string => {

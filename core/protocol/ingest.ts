@@ -1,7 +1,14 @@
-/** Bodies of the two ingest endpoints, which something of ours that sits in the call posts to. */
+/** Where deliveries come in, and the bodies of the two ingest endpoints, which something of ours that sits in the call posts to. */
 import { z } from 'zod';
 import { AGENT_EVENT_TYPES } from './frames.ts';
 import { CALL_ID_MAX_CHARACTERS, DETAIL_MAX_BYTES, ID_MAX_CHARACTERS, TURN_TEXT_MAX_BYTES } from './limits.ts';
+
+/** Where deliveries are posted to, as it is configured at ElevenLabs and in tools of ours. */
+export const WEBHOOK_PATHS = {
+  'post-call': '/webhooks/elevenlabs/post-call',
+  transcription: '/webhooks/elevenlabs/transcription',
+  'agent-events': '/webhooks/agent-events',
+} as const;
 
 const id = z.string().min(1).max(ID_MAX_CHARACTERS);
 

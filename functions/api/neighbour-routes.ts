@@ -1,7 +1,7 @@
 /** Routes that stand in the API's document though others answer them: the webhooks and the relay's long poll. */
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../core/protocol/codes.ts';
-import { IngestAgentEvent, IngestTurn } from '../../core/protocol/ingest.ts';
+import { IngestAgentEvent, IngestTurn, WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import { PollRequest } from '../../core/protocol/messages.ts';
 import { answer, body, byToken, otherwise } from './describe.ts';
 import type { Api } from './services.ts';
@@ -30,9 +30,9 @@ export const neighbourRoutes = ({ app }: Api): void => {
   registry.registerComponent('securitySchemes', 'signature', { type: 'apiKey', in: 'header', name: 'ElevenLabs-Signature', description: 't=<unix seconds>,v0=<HMAC-SHA256 of "t.body" in hex>' });
   registry.registerComponent('securitySchemes', 'ingestKey', { type: 'http', scheme: 'bearer', description: 'the INGEST_KEY' });
   const received = { 200: answer(Receipt, 'stored, a repeat, or kept in quarantine'), 401: refusal('signature_invalid'), 413: refusal('payload_too_large'), 415: refusal('encoding_not_supported'), 503: refusal('store_unavailable'), ...otherwise };
-  registry.registerPath({ method: 'post', path: '/webhooks/elevenlabs/post-call', tags: ['webhooks'], summary: "ElevenLabs' signed webhook, every type", security: [{ signature: [] }], request: { body: body(PostCall) }, responses: received });
+  registry.registerPath({ method: 'post', path: WEBHOOK_PATHS['post-call'], tags: ['webhooks'], summary: "ElevenLabs' signed webhook, every type", security: [{ signature: [] }], request: { body: body(PostCall) }, responses: received });
   const ingest = [{ ingestKey: [] }, { signature: [] }];
-  registry.registerPath({ method: 'post', path: '/webhooks/elevenlabs/transcription', tags: ['webhooks'], summary: 'One live turn', security: ingest, request: { body: body(IngestTurn) }, responses: received });
-  registry.registerPath({ method: 'post', path: '/webhooks/agent-events', tags: ['webhooks'], summary: "One event of the agent's life or tools", security: ingest, request: { body: body(IngestAgentEvent) }, responses: received });
+  registry.registerPath({ method: 'post', path: WEBHOOK_PATHS.transcription, tags: ['webhooks'], summary: 'One live turn', security: ingest, request: { body: body(IngestTurn) }, responses: received });
+  registry.registerPath({ method: 'post', path: WEBHOOK_PATHS['agent-events'], tags: ['webhooks'], summary: "One event of the agent's life or tools", security: ingest, request: { body: body(IngestAgentEvent) }, responses: received });
   registry.registerPath({ method: 'post', path: '/poll', tags: ['relay'], summary: 'What a WebSocket would have got, by long poll; at the relay', security: byToken, request: { body: body(PollRequest) }, responses: { 200: answer(PollAnswer, 'as soon as there is something'), ...otherwise } });
 };

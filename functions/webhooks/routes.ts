@@ -1,19 +1,13 @@
 /** The three webhook routes over HTTP. */
 import { Hono } from 'hono';
 import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
+import { WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import type { GuardedRequest } from '../guard.ts';
 import type { Parts } from '../parts.ts';
 import { codeOf, problemOf } from '../../core/protocol/problem.ts';
 import { interimRates } from './interim-rates.ts';
 import { receive, type WebhookRoute } from './receive.ts';
 import type { WebhookRecorder } from './stats.ts';
-
-/** Paths as they are configured at ElevenLabs and in our own tools. */
-export const WEBHOOK_PATHS: Readonly<Record<WebhookRoute, string>> = {
-  'post-call': '/webhooks/elevenlabs/post-call',
-  transcription: '/webhooks/elevenlabs/transcription',
-  'agent-events': '/webhooks/agent-events',
-};
 
 interface Environment {
   readonly Bindings: { readonly incoming: GuardedRequest };
@@ -55,7 +49,7 @@ export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Enviro
     });
   }
   app.all('*', (context) => {
-    const known = Object.values(WEBHOOK_PATHS).includes(context.req.path);
+    const known = Object.values<string>(WEBHOOK_PATHS).includes(context.req.path);
     const problem = problemOf(known ? 'method_not_allowed' : 'not_found');
     return context.body(JSON.stringify(problem), known ? 405 : 404, { 'content-type': 'application/problem+json', ...(known ? { allow: 'POST' } : {}) });
   });

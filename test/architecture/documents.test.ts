@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { firstCallLine } from '../../client/first-call.ts';
+import { projectFiles, textOf as text } from '../fixtures/tree.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const text = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
-const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: ROOT, encoding: 'utf8' })
-  .split('\n')
-  .filter((path) => path !== '' && existsSync(`${ROOT}${path}`));
+const documents = projectFiles().filter((path) => path.endsWith('.md'));
 
 describe('the documents', () => {
   it('point only at files that are there', () => {

@@ -2,8 +2,6 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRig, temporaryFolder, type Ran, type Rig } from '../fixtures/command.ts';
-import { WEBHOOK_PATHS } from '../../cli/webhooks.ts';
-import { WEBHOOK_PATHS as SERVED } from '../../functions/webhooks/routes.ts';
 
 const postCall = (conversation: string, agent: string): string =>
   JSON.stringify({
@@ -25,10 +23,6 @@ describe('deliveries by hand', () => {
     writeFileSync(path, body);
     return rig.earshot(['webhook', 'send', path, ...more]);
   };
-
-  it('knows the paths that are served', () => {
-    expect(WEBHOOK_PATHS).toEqual(SERVED);
-  });
 
   it('signs a file as it is and posts it; its call is there then', async () => {
     const { code, out } = await send(postCall('conv_sent', 'agent_local'));

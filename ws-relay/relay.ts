@@ -5,13 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions } from 'ws';
-import type { ErrorCode } from '../core/protocol/codes.ts';
 import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
-import type { BusSubscription } from '../ports/event-bus.ts';
 import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
-import { createHub } from './hub.ts';
+import { createInstance } from './instance.ts';
 import type { RelayParts } from './parts.ts';
-import { withPatience } from './patience.ts';
 import { answerPoll } from './poll.ts';
 import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
 import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf } from './upgrade.ts';
@@ -34,12 +31,10 @@ const FAREWELL_MS = 3_000;
 
 /** Makes a relay; nothing runs before `start`. */
 export const createRelay = (given: RelayParts): Relay => {
-  const parts = withPatience(given);
-  const { bus, log, metrics, options } = parts;
-  const hub = createHub(parts);
+  const instance = createInstance(given);
+  const { parts, hub } = instance;
+  const { log, metrics, options } = parts;
   const cork = createCoalescer();
-  let state: 'starting' | 'ready' | 'draining' = 'starting';
-  let subscription: BusSubscription | null = null;
 
   const socketOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
@@ -54,12 +49,6 @@ export const createRelay = (given: RelayParts): Relay => {
   };
   const server = new WebSocketServer(socketOptions);
 
-  const full = (kind: 'socket' | 'poll'): ErrorCode | null => {
-    if (state === 'draining') return 'draining';
-    if (state === 'starting') return 'store_unavailable';
-    return hub.size(kind) >= options.maxConnections ? 'relay_full' : null;
-  };
-
   /** Headers that let a browser of an allowed origin read the answer. */
   const cors = (req: IncomingMessage): Record<string, string> =>
     req.headers.origin === undefined || !originAllowed(req, options.allowedOrigins)
@@ -68,7 +57,7 @@ export const createRelay = (given: RelayParts): Relay => {
 
   const handlePoll = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const headers = cors(req);
-    const refusal = originAllowed(req, options.allowedOrigins) ? full('poll') : 'origin_not_allowed';
+    const refusal = originAllowed(req, options.allowedOrigins) ? instance.refusal('poll') : 'origin_not_allowed';
     if (req.method === 'OPTIONS') {
       const allowed = { 'access-control-allow-methods': 'POST', 'access-control-allow-headers': 'authorization, content-type', 'access-control-max-age': '600' };
       res.writeHead(204, { ...headers, ...allowed }).end();
@@ -87,19 +76,14 @@ export const createRelay = (given: RelayParts): Relay => {
   };
 
   return {
-    start: async () => {
-      subscription = await bus.subscribe((message) => hub.message(message));
-      await hub.start();
-      state = 'ready';
-      log.info('Relay ready');
-    },
+    start: instance.start,
     handleUpgrade: (req, socket, head) => {
       // A client that vanishes meanwhile is no fault of ours.
       socket.on('error', () => undefined);
       const target = targetOf(req);
       const path = target?.pathname ?? '';
       log.info('WebSocket connection attempt', { path: SOCKET_PATHS.includes(path) ? path : 'other' });
-      const refusal = refusalOf(req, path, options.allowedOrigins) ?? full('socket');
+      const refusal = refusalOf(req, path, options.allowedOrigins) ?? instance.refusal('socket');
       if (refusal !== null || target === null) {
         log.info('WebSocket connection refused', { code: refusal ?? 'not_found' });
         refuseUpgrade(socket, refusal ?? 'not_found');
@@ -120,24 +104,15 @@ export const createRelay = (given: RelayParts): Relay => {
       const path = targetOf(req)?.pathname;
       if (path === '/poll') await handlePoll(req, res);
       else if (path === '/metrics') await handleMetrics(req, res);
-      else if (path === '/health') answerJson(res, 200, await health(parts, hub.verifiedAt(), state));
-      else if (path === '/ready') answerJson(res, state === 'ready' ? 200 : 503, JSON.stringify({ ready: state === 'ready' }));
+      else if (path === '/health') answerJson(res, 200, await health(parts, hub.verifiedAt(), instance.state()));
+      else if (path === '/ready') answerReady(res, instance.state() === 'ready');
       else if (path !== undefined && SOCKET_PATHS.includes(path)) answerProblem(res, 'upgrade_required');
       else return false;
       return true;
     },
-    drain: async () => {
-      state = 'draining';
-      log.info('Relay draining', { connections: hub.size('socket') });
-      // Deleting a cloud subscription takes its time: it goes on while the sessions leave.
-      const deleted = subscription?.close();
-      await hub.drain();
-      await deleted;
-    },
-    close: async () => {
-      state = 'draining';
-      hub.close();
-      await subscription?.close();
-    },
+    drain: instance.drain,
+    close: instance.close,
   };
 };
+
+const answerReady = (res: ServerResponse, ready: boolean): void => answerJson(res, ready ? 200 : 503, JSON.stringify({ ready }));

@@ -42,7 +42,8 @@ export const createInstance = (given: RelayParts): RelayInstance => {
     start: async () => {
       subscription = await bus.subscribe((message) => hub.message(message));
       await hub.start();
-      state = 'ready';
+      // Asked to drain before it was ready, it stays so.
+      if (state === 'starting') state = 'ready';
       log.info('Relay ready');
     },
     drain: async () => {

@@ -5,6 +5,8 @@ import type { Runtime, Timer } from './runtime.ts';
 export interface SeededRuntime extends Runtime {
   /** Lets this much time pass (milliseconds): timers run in the order of their times, each at its own time, synchronously. */
   advance(ms: number): void;
+  /** Goes to the next timer's time and runs that one timer. false: none waits. */
+  step(): boolean;
   /** Sets the wall clock alone, as a correction of the machine's clock does. */
   jump(ms: number): void;
   /** When the next timer is due, in milliseconds from now; null: none waits. */
@@ -14,12 +16,70 @@ export interface SeededRuntime extends Runtime {
 /** The first moment of every seeded run: an even time that is easy to recognise. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
+interface Waiting {
+  readonly at: number;
+  /** Timers of one time run in the order in which they were set. */
+  readonly order: number;
+  run: (() => void) | null;
+}
+
+const isBefore = (a: Waiting, b: Waiting): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/** The timers, the earliest at the top: a binary heap, since a simulation sets and cancels them by the million. Cancelled ones are passed over. */
+class Timers {
+  readonly #heap: Waiting[] = [];
+
+  add(timer: Waiting): void {
+    const heap = this.#heap;
+    let place = heap.length;
+    for (; place > 0; ) {
+      const parent = (place - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || !isBefore(timer, above)) break;
+      heap[place] = above;
+      place = parent;
+    }
+    heap[place] = timer;
+  }
+
+  first(): Waiting | undefined {
+    for (let top = this.#heap[0]; top !== undefined && top.run === null; top = this.#heap[0]) this.#removeTop();
+    return this.#heap[0];
+  }
+
+  take(): Waiting | undefined {
+    const top = this.first();
+    if (top !== undefined) this.#removeTop();
+    return top;
+  }
+
+  #removeTop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      const right = heap[child + 1];
+      let lower = heap[child];
+      if (right !== undefined && lower !== undefined && isBefore(right, lower)) {
+        child += 1;
+        lower = right;
+      }
+      if (lower === undefined || isBefore(last, lower)) break;
+      heap[place] = lower;
+      place = child;
+    }
+    heap[place] = last;
+  }
+}
+
 export const seededRuntime = (seed: number): SeededRuntime => {
   let mono = 0;
   let wall = EPOCH_MS;
   let state = seed >>> 0;
   let order = 0;
-  const timers = new Map<number, { readonly at: number; readonly run: () => void }>();
+  const timers = new Timers();
 
   // mulberry32: small, and good enough to choose faults by.
   const random = (): number => {
@@ -30,24 +90,28 @@ export const seededRuntime = (seed: number): SeededRuntime => {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   };
 
-  const earliest = (): [number, { readonly at: number; readonly run: () => void }] | undefined => {
-    let found: [number, { readonly at: number; readonly run: () => void }] | undefined;
-    for (const entry of timers) if (found === undefined || entry[1].at < found[1].at) found = entry;
-    return found;
-  };
-
   const moveTo = (at: number): void => {
     wall += at - mono;
     mono = at;
+  };
+
+  const step = (): boolean => {
+    const next = timers.take();
+    if (next === undefined) return false;
+    moveTo(next.at);
+    const { run } = next;
+    next.run = null;
+    run?.();
+    return true;
   };
 
   return {
     now: () => wall,
     monotonic: () => mono,
     after: (ms, run): Timer => {
-      const id = order++;
-      timers.set(id, { at: mono + Math.max(0, ms), run });
-      return { cancel: () => void timers.delete(id) };
+      const timer: Waiting = { at: mono + Math.max(0, ms), order: order++, run };
+      timers.add(timer);
+      return { cancel: () => void (timer.run = null) };
     },
     random,
     randomHex: (bytes) => Array.from({ length: bytes }, () => Math.floor(random() * 256).toString(16).padStart(2, '0')).join(''),
@@ -55,17 +119,14 @@ export const seededRuntime = (seed: number): SeededRuntime => {
     hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest('hex'),
     advance: (ms) => {
       const until = mono + ms;
-      for (let next = earliest(); next !== undefined && next[1].at <= until; next = earliest()) {
-        timers.delete(next[0]);
-        moveTo(next[1].at);
-        next[1].run();
-      }
+      for (let next = timers.first(); next !== undefined && next.at <= until; next = timers.first()) step();
       moveTo(until);
     },
-    jump: (ms) => (wall += ms),
+    step,
+    jump: (ms) => void (wall += ms),
     nextDue: () => {
-      const next = earliest();
-      return next === undefined ? null : next[1].at - mono;
+      const next = timers.first();
+      return next === undefined ? null : next.at - mono;
     },
   };
 };

@@ -4,10 +4,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
-import { LOCAL_CONNECTIONS_MAX_COUNT } from '../core/protocol/limits.ts';
+import { LOCAL_CONNECTIONS_MAX_COUNT, RECONCILE_MS } from '../core/protocol/limits.ts';
 import { withOwnOrigins, type Settings } from '../core/settings.ts';
 import { functionsApp } from '../functions/app.ts';
-import { runJobs } from '../functions/jobs.ts';
+import { runFollower, runJobs } from '../functions/jobs.ts';
 import type { Parts } from '../functions/parts.ts';
 import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
 import { sqliteDirectory } from '../ports/directory.sqlite.ts';
@@ -24,8 +24,10 @@ import { firstStart } from './first-start.ts';
 import { startPage } from './start-page.ts';
 import { startSimulatedElevenLabs, type SimulatedElevenLabs } from './simulated-elevenlabs/server.ts';
 
-/** How often the jobs run on one machine. */
-const JOBS_MS = 10_000;
+/** How often the jobs run on one machine that people wait for: how far calls are. All others run every RECONCILE_MS. */
+const FOLLOW_MS = 10_000;
+/** A job that waits for an answer from outside holds a stop up no longer. */
+const JOB_END_MAX_MS = 5_000;
 
 export interface Product {
   /** `http://127.0.0.1:<port>`. */
@@ -119,7 +121,13 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
   await relay.start();
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
   simulated?.setWebhookBaseUrl(url);
-  const jobs = repeat(runtime, JOBS_MS, () => runJobs(parts));
+  let allJobsAt = Number.NEGATIVE_INFINITY;
+  const jobs = repeat(runtime, FOLLOW_MS, () => {
+    const now = runtime.monotonic();
+    if (now - allJobsAt < RECONCILE_MS) return runFollower(parts);
+    allJobsAt = now;
+    return runJobs(parts);
+  });
   log.info('Application startup complete', { port, version });
 
   return {
@@ -170,7 +178,7 @@ const repeat = (runtime: Runtime, ms: number, run: () => Promise<unknown>): { st
     stop: async () => {
       stopped = true;
       timer.cancel();
-      await running;
+      await Promise.race([running, new Promise<void>((resolve) => void runtime.after(JOB_END_MAX_MS, resolve))]);
     },
   };
 };

@@ -19,6 +19,7 @@ const MIGRATIONS = [
    CREATE TABLE tickets (hash TEXT PRIMARY KEY, principal TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE ended_sign_ins (sid TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE watermarks (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Opens (or makes) the directory's file. Throws where the file is of a newer program. */
@@ -89,7 +90,7 @@ const entries = (store: SqliteDatabase) => {
   } satisfies Partial<Directory>;
 };
 
-/** What ends by itself, and where the first one wins: tickets, ended sign-ins, leases. */
+/** What ends by itself, and where the first one wins: tickets, ended sign-ins, leases, watermarks. */
 const raced = (store: SqliteDatabase) => {
   const sql = (text: string): StatementSync => store.database.prepare(text);
   const putTicket = sql('INSERT INTO tickets VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
@@ -100,6 +101,8 @@ const raced = (store: SqliteDatabase) => {
     'INSERT INTO leases VALUES (?1, ?2, ?4) ON CONFLICT DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE holder = ?2 OR until <= ?3',
   );
   const releaseLease = sql('DELETE FROM leases WHERE name = ? AND holder = ?');
+  const watermark = sql('SELECT at FROM watermarks WHERE name = ?');
+  const raiseWatermark = sql('INSERT INTO watermarks VALUES (?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)');
   const sweeps = [sql('DELETE FROM tickets WHERE expires_at <= ?'), sql('DELETE FROM ended_sign_ins WHERE until <= ?'), sql('DELETE FROM leases WHERE until <= ?')];
 
   return {
@@ -113,6 +116,8 @@ const raced = (store: SqliteDatabase) => {
     signInEnded: (sid) => store.snapshot(() => signInEnded.get(sid) !== undefined),
     takeLease: (name, holder, now, until) => store.transaction(() => takeLease.run(name, holder, now, until).changes > 0),
     releaseLease: (name, holder) => store.transaction(() => void releaseLease.run(name, holder)),
+    watermark: (name) => store.snapshot(() => (watermark.get(name) as { at: number } | undefined)?.at ?? null),
+    raiseWatermark: (name, to) => store.transaction(() => void raiseWatermark.run(name, to)),
     sweep: (now) => store.transaction(() => sweeps.reduce((removed, statement) => removed + Number(statement.run(now).changes), 0)),
   } satisfies Partial<Directory>;
 };

@@ -108,6 +108,10 @@ export interface Directory {
   /** Takes or renews the lease; false: somebody else holds it. */
   takeLease(name: string, holder: string, now: number, until: number): Promise<boolean>;
   releaseLease(name: string, holder: string): Promise<void>;
+  /** How far something has got, milliseconds; null: nobody has said yet. */
+  watermark(name: string): Promise<number | null>;
+  /** Moves the watermark forward, never back: of two at once the higher stays. */
+  raiseWatermark(name: string, to: number): Promise<void>;
   /** Removes tickets, leases and ended sign-ins past their time. Answers how many. */
   sweep(now: number): Promise<number>;
   check(): Promise<void>;

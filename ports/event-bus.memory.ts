@@ -15,6 +15,7 @@ export const memoryBus = (): EventBus => {
       handlers.add(entry);
       return { close: async () => void handlers.delete(entry) };
     },
+    sweep: async () => 0,
     close: async () => handlers.clear(),
   };
 };

@@ -123,6 +123,8 @@ export const socketBus = (address: BusAddress, runtime: Runtime): EventBus => {
       handlers.add(entry);
       return { close: async () => void handlers.delete(entry) };
     },
+    // The broker lets go of a subscription with its connection, and on one machine the kernel ends that with the process.
+    sweep: async () => 0,
     close: async () => {
       closed = true;
       handlers.clear();

@@ -25,6 +25,11 @@ export interface EventBus {
   publish(message: BusMessage): Promise<void>;
   /** Resolves when messages published from now on will be delivered. The handler must not throw. */
   subscribe(handler: (message: BusMessage) => void): Promise<BusSubscription>;
+  /**
+   * Removes subscriptions of ours whose relay has shown no life for ORPHAN_SUBSCRIPTION_MS; answers how many.
+   * Ways whose subscriptions end with their connection have none to remove.
+   */
+  sweep(): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -16,6 +16,7 @@ export const METRICS = {
   earshot_quarantine_size: { kind: 'gauge', labels: [], help: 'Deliveries in quarantine.' },
   earshot_gaps_filled_total: { kind: 'counter', labels: [], help: 'Gaps in what the bus brought, filled from the log.' },
   earshot_history_lost_total: { kind: 'counter', labels: [], help: 'Times a viewer was told that history is lost.' },
+  earshot_reconciler_additions_total: { kind: 'counter', labels: ['what'], help: 'Calls found, finished or settled by the reconciler first. Finished ones mean that webhooks are silent.' },
   earshot_dials_total: { kind: 'counter', labels: ['result'], help: 'Dials by how the provider answered.' },
 } as const satisfies Record<string, { kind: 'counter' | 'gauge' | 'histogram'; labels: readonly string[]; help: string }>;
 

@@ -190,6 +190,20 @@ export const RECONCILE_MS = 60_000;
 export const DIALING_MAX_MS = 3 * 60_000;
 export const SILENT_CALL_MAX_MS = 30 * 60_000;
 export const PROCESSING_MAX_MS = 10 * 60_000;
+/** The webhook tells of an end within seconds as a rule: so long it goes first, then the reconciler tells. */
+export const WEBHOOK_GRACE_MS = 2 * 60_000;
+/** Conversations read from the provider in one workspace and pass: several times the calls that its largest plan (30) runs at once. */
+export const PROVIDER_READS_MAX_COUNT = 200;
+/** A pass is one process's alone for this long; it asks for more while it runs, and what a crash left over ends by itself. */
+export const RECONCILER_LEASE_MS = 60_000;
+/** Conversations on one page of a list: the most that ElevenLabs gives. */
+export const LIST_PAGE_ROWS = 100;
+/** A list that goes on past this is one that never ends. */
+export const LIST_PAGES_MAX_COUNT = 1_000;
+/** How far a list reaches back behind what was listed before: clocks differ, and a call may be listed only when it has ended. */
+export const LIST_OVERLAP_MS = 60 * 60_000;
+/** The first list of a workspace reaches back this far: a day of calls that nobody told us of is worth having, years are not asked for. */
+export const FIRST_LISTING_MS = 24 * 60 * 60_000;
 
 // --- REST ---
 

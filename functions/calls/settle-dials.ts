@@ -26,7 +26,10 @@ export const settleDials = async (parts: Parts): Promise<number> => {
 const overdue = (call: CallState, now: number): Fact | null => {
   // `dialing` is committed before the POST: without it nobody was called.
   if (call.status === 'requested' && call.requested_by !== null && now - call.created_at > NEVER_BEGUN_MS) return { kind: 'dial_failed', attempt: 1, reason: 'never_dialed' };
-  if (call.status === 'dialing' && !call.dial_settled && call.dialed_at !== null && now - call.dialed_at > ANSWER_LOST_MS) return { kind: 'dial_unknown', attempt: call.dial_attempt, reason: 'no_answer_recorded' };
-  if (call.status === 'unknown' && call.reason !== 'needs_person' && call.dialed_at !== null && now - call.dialed_at > DIAL_UNKNOWN_MAX_MS) return { kind: 'needs_person' };
+  if (call.conversation_id !== null || call.dialed_at === null) return null;
+  const age = now - call.dialed_at;
+  if (call.status === 'dialing' && !call.dial_settled && age > ANSWER_LOST_MS && age <= DIAL_UNKNOWN_MAX_MS) return { kind: 'dial_unknown', attempt: call.dial_attempt, reason: 'no_answer_recorded' };
+  // The answer never came, or it named no conversation and none was found.
+  if ((call.status === 'unknown' || call.status === 'dialing') && call.reason !== 'needs_person' && age > DIAL_UNKNOWN_MAX_MS) return { kind: 'needs_person' };
   return null;
 };

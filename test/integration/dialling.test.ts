@@ -174,6 +174,7 @@ describe('calling drivers', () => {
     let down = true;
     const earshot: FunctionsUnderTest = await functionsUnderTest({
       provider: async (method, path, body) => {
+        if (method !== 'POST') return { status: 404, body: {} };
         const sid = (JSON.parse(body) as { conversation_initiation_client_data: { dynamic_variables: { earshot_call_sid: string } } }).conversation_initiation_client_data.dynamic_variables.earshot_call_sid;
         seen.push((await earshot.parts.callLog.get(sid))?.status);
         return provider(method, path, body);

@@ -40,7 +40,7 @@ describe('a delivery without the conversation in it', () => {
 
   it('is left to people when the provider has known nothing of it for ten minutes, and is not asked for again', async () => {
     let asked = 0;
-    const earshot = await functionsUnderTest({ provider: () => ({ status: 404, body: { asked: ++asked } }) });
+    const earshot = await functionsUnderTest({ provider: (_method, path) => ({ status: 404, body: { asked: path.includes('/conversations/') ? ++asked : asked } }) });
     await earshot.webhook(otel());
     await runJobs(earshot.parts);
     expect(await kept(earshot)).toMatchObject({ reason: 'to_fetch' });

@@ -286,7 +286,7 @@ describe('a fault of ours', () => {
   });
 
   it('in publishing is none: what is committed is answered 200', async () => {
-    const { webhook, types } = await functionsUnderTest({ parts: () => ({ bus: { publish: () => Promise.reject(new Error('down')), subscribe: () => Promise.reject(new Error('down')), close: () => Promise.resolve() } }) });
+    const { webhook, types } = await functionsUnderTest({ parts: () => ({ bus: { publish: () => Promise.reject(new Error('down')), subscribe: () => Promise.reject(new Error('down')), sweep: () => Promise.resolve(0), close: () => Promise.resolve() } }) });
     expect(await webhook(done('c1'))).toMatchObject({ status: 200, body: { result: 'stored' } });
     expect(await types('c1')).toHaveLength(4);
   });

@@ -10,12 +10,7 @@ type DialFact = Extract<Fact, { kind: 'dialing' | 'dial_accepted' | 'dial_failed
 
 /** @returns null where the draft shows what became of it */
 export const decideDial = (draft: Draft, fact: DialFact, entry: FactEntry): FactResult | null => {
-  if (fact.kind === 'needs_person') {
-    if (draft.call.status !== 'unknown' || draft.call.reason === 'needs_person') return { result: 'ignored', why: 'settled' };
-    draft.change({ reason: 'needs_person' });
-    draft.emit({ type: 'call_status', status: 'unknown', previous: 'unknown', reason: 'needs_person' });
-    return null;
-  }
+  if (fact.kind === 'needs_person') return decideNeedsPerson(draft);
   const key = dialKey(fact.attempt, fact.kind === 'dialing' ? 'begun' : 'answered');
   // An answer that comes after all replaces the word that none came; nothing replaces an answer.
   const known = draft.key(key);
@@ -40,6 +35,16 @@ export const decideDial = (draft: Draft, fact: DialFact, entry: FactEntry): Fact
       finish(draft, failedOutcome(fact.reason), null);
       return null;
   }
+};
+
+/** Nobody found the conversation of a dial, whether its answer never came or named none. */
+const decideNeedsPerson = (draft: Draft): FactResult | null => {
+  const { status, reason, conversation_id, dial_attempt } = draft.call;
+  const open = conversation_id === null && dial_attempt > 0 && (status === 'unknown' || status === 'dialing');
+  if (!open || reason === 'needs_person') return { result: 'ignored', why: 'settled' };
+  draft.change({ status: 'unknown', reason: 'needs_person' });
+  draft.emit({ type: 'call_status', status: 'unknown', previous: status, reason: 'needs_person' });
+  return null;
 };
 
 /** The dial's late answer names a conversation that another call owns: this call ends and points there. */

@@ -37,6 +37,8 @@ export interface Feeds {
   heads(viewer: Viewer): Record<string, number>;
   /** Whether the viewer has everything that is known. */
   settled(viewer: Viewer): boolean;
+  /** Calls held now. */
+  size(): number;
   /** Once a second: repeats reads that failed, lets go of pages. */
   tick(): void;
 }
@@ -214,6 +216,7 @@ export const createFeeds = (
       }
       return true;
     },
+    size: () => watched.size,
     tick: () => {
       for (const call of watched.values()) {
         call.feed.tidy();

@@ -52,6 +52,8 @@ export interface Hub {
   message(message: BusMessage): void;
   /** Makes the first comparison with the log and starts the wheel. */
   start(): Promise<void>;
+  /** Calls that somebody here follows now. */
+  watched(): number;
   /** Sessions of each kind now. */
   size(kind: 'socket' | 'poll'): number;
   verifiedAt(): number | null;
@@ -359,6 +361,7 @@ export const createHub = (parts: RelayParts): Hub => {
       await comparison.start();
       wheel();
     },
+    watched: () => feeds.size(),
     size: (kind) => members.size(kind),
     verifiedAt: () => comparison.verifiedAt(),
     drain: () =>

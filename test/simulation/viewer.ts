@@ -1,0 +1,306 @@
+/** A dispatcher's page in the simulated world: the shipped client machine, with the world in the place of sockets, clocks and chance. */
+import type { ClientEffect, ClientInput, Emitted, TimerName } from '../../core/domain/client/effects.ts';
+import { ClientMachine } from '../../core/domain/client/machine.ts';
+import type { Timer } from '../../ports/runtime.ts';
+import { fingerprintOf } from '../history/history.ts';
+import type { Identities, Person } from './identities.ts';
+import type { Link } from './link.ts';
+import type { RelayHost } from './relay-host.ts';
+import type { Actor, World } from './world.ts';
+
+export interface ViewerParts {
+  readonly world: World;
+  readonly relays: RelayHost;
+  readonly identities: Identities;
+  /** Fingerprints of texts, shared by all viewers. */
+  readonly fingerprint: (text: string) => string;
+}
+
+/** What a frame says of itself, as far as the history wants it. */
+interface Seen {
+  readonly type?: string;
+  readonly call_sid?: string;
+  readonly seq?: number;
+  readonly rows?: readonly { readonly call_sid: string }[];
+  readonly data?: { readonly event?: string };
+}
+
+const RELAY_SLOTS = 2;
+const TOKEN_MS = 30;
+
+export class Viewer {
+  readonly name: string;
+  readonly actor: Actor;
+  readonly person: Person;
+  readonly #made: ViewerParts;
+  readonly #machine: ClientMachine;
+  readonly #links = new Map<number, { link: Link | null; session: string }>();
+  readonly #timers = new Map<TimerName, Timer>();
+  readonly #followed = new Map<string, { callSid: string | null; epoch: string | null; seq: number }>();
+  readonly #followsBoard: boolean;
+  readonly #pollsOnly: boolean;
+  #poll: (() => void) | null = null;
+  #sessions = 0;
+  #stopped = false;
+  /** Where its balancer sends it; null: to either. */
+  slot: number | null = null;
+
+  constructor(made: ViewerParts, name: string, person: Person, options: { readonly board: boolean; readonly pollsOnly: boolean }) {
+    this.#made = made;
+    this.name = name;
+    this.person = person;
+    this.actor = made.world.actor(name);
+    this.#followsBoard = options.board;
+    this.#pollsOnly = options.pollsOnly;
+    this.#machine = new ClientMachine({ random: this.actor.runtime.random, sha256: made.world.clock.sha256, canPoll: true });
+  }
+
+  start(): void {
+    this.#input({ on: 'start' });
+    if (this.#followsBoard) this.#input({ on: 'watch', filter: {} });
+  }
+
+  follow(id: string): void {
+    if (this.#stopped || this.#followed.has(id)) return;
+    this.#followed.set(id, { callSid: null, epoch: null, seq: 0 });
+    this.#note({ op: 'follow', user: this.person.user, tenant: this.person.tenant, id });
+    this.#input({ on: 'follow', id });
+  }
+
+  close(): void {
+    this.#input({ on: 'stop' });
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** What was cut, half open, throttled: whichever connection it has now. */
+  get links(): readonly Link[] {
+    return [...this.#links.values()].flatMap(({ link }) => (link === null || link.over ? [] : [link]));
+  }
+
+  /** The network is gone, and the page is told; or it is there again. */
+  network(online: boolean): void {
+    if (!online) for (const link of this.links) link.dead = true;
+    this.#input({ on: online ? 'online' : 'offline' });
+    if (online) for (const link of this.links) link.restore();
+  }
+
+  /** The machine wakes: timers that were due have run, and the page notices. */
+  woke(): void {
+    this.#input({ on: 'wake' });
+  }
+
+  /** How far it shows each call that was confirmed to it. */
+  get positions(): readonly { readonly callSid: string; readonly seq: number }[] {
+    return [...this.#followed.values()].flatMap(({ callSid, seq }) => (callSid === null ? [] : [{ callSid, seq }]));
+  }
+
+  /** How far the screen is, for each call that it follows. */
+  noteShown(connected: boolean): void {
+    for (const [id, { callSid, seq }] of this.#followed) {
+      this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.#machine.state === 'live' });
+    }
+  }
+
+  /** Whether it says that all it shows is all there is. */
+  get live(): boolean {
+    return this.#machine.state === 'live';
+  }
+
+  #input(input: ClientInput): void {
+    this.#made.world.run(this.actor, () => {
+      for (const effect of this.#machine.input(input, this.actor.runtime.monotonic())) this.#act(effect);
+    });
+  }
+
+  #act(effect: ClientEffect): void {
+    const { world, relays } = this.#made;
+    switch (effect.do) {
+      case 'ask_token':
+        world.after(TOKEN_MS, () => {
+          const refused = world.faults.strikes('token_refused');
+          this.#input({ on: 'token', for: effect.for, token: refused ? null : this.#made.identities.issue(this.person) });
+        });
+        return;
+      case 'open':
+        this.#open(effect.link, effect.token, effect.replaces);
+        return;
+      case 'send':
+        this.#send(effect.link, effect.text);
+        return;
+      case 'close':
+        this.#links.get(effect.link)?.link?.leave();
+        this.#links.delete(effect.link);
+        return;
+      case 'poll': {
+        const session = this.#opened('poll', effect.token);
+        this.#poll = relays.poll(this.actor, this.#pickSlot(), effect.token, effect.body, (answer) => this.#polled(session, answer));
+        return;
+      }
+      case 'abort_poll':
+        this.#poll?.();
+        this.#poll = null;
+        return;
+      case 'timer':
+        this.#timers.get(effect.name)?.cancel();
+        this.#timers.set(effect.name, this.actor.runtime.after(effect.ms, () => this.#input({ on: 'timer', name: effect.name })));
+        return;
+      case 'cancel':
+        this.#timers.get(effect.name)?.cancel();
+        this.#timers.delete(effect.name);
+        return;
+      case 'emit':
+        this.#emitted(effect.what);
+        return;
+    }
+  }
+
+  #pickSlot(): number {
+    return this.slot ?? Math.floor(this.#made.world.faults.chance('balancer of viewers')() * RELAY_SLOTS);
+  }
+
+  #open(id: number, token: string, replaces: string | null): void {
+    const { world, relays } = this.#made;
+    const entry: { link: Link | null; session: string } = { link: null, session: '' };
+    this.#links.set(id, entry);
+    const mine = (): boolean => this.#links.get(id) === entry;
+    const closed = (code: number): void => {
+      if (entry.session !== '') this.#note({ op: 'closed', session: entry.session, code });
+      if (code === 4001) world.reached('slow client cut');
+      if (code === 4504) world.reached('revoked');
+      if (!mine()) return;
+      this.#links.delete(id);
+      this.#input({ on: 'closed', link: id, code });
+    };
+    if (this.#pollsOnly) {
+      world.after(20, () => world.run(this.actor, () => closed(1006)));
+      return;
+    }
+    const end = { actor: this.actor, frame: (text: string) => this.#frame(id, entry.session, text, mine), closed };
+    relays.connect(end, this.#pickSlot(), token, replaces, (link, relay) => {
+      if (link === null) {
+        world.run(this.actor, () => closed(1006));
+        return;
+      }
+      entry.link = link;
+      entry.session = this.#opened(relay, token);
+      if (!mine()) link.leave();
+    });
+  }
+
+  #opened(relay: string, token: string): string {
+    const session = `${this.name}/${++this.#sessions}`;
+    const ends = this.#made.identities.endOf(token);
+    this.#note({ op: 'opened', session, relay, user: this.person.user, tenant: this.person.tenant, valid: ends !== null && ends > this.#made.world.now, ends_at: ends ?? 0 });
+    return session;
+  }
+
+  #send(id: number, text: string): void {
+    const entry = this.#links.get(id);
+    if (entry?.link === null || entry === undefined) return;
+    const { world, relays, identities } = this.#made;
+    const message = JSON.parse(text) as { readonly auth?: string; readonly subscribe?: readonly { readonly since?: { readonly seq: number } }[] };
+    if (message.auth !== undefined) this.#note({ op: 'refreshed', session: entry.session, valid: true, ends_at: identities.endOf(message.auth) ?? 0 });
+    const { relay } = entry.link;
+    for (const { callSid, seq } of this.#followed.values()) if (message.subscribe !== undefined && callSid !== null && seq > relays.seen(relay, callSid)) world.reached("cursor ahead of the relay's head");
+    entry.link.send(text);
+  }
+
+  #frame(id: number, session: string, text: string, mine: () => boolean): void {
+    const { world } = this.#made;
+    const seen = JSON.parse(text) as Seen;
+    const event = seen.seq !== undefined;
+    this.#note({ op: 'frame', session, type: seen.type ?? '', call_sid: seen.call_sid ?? null, seq: seen.seq ?? null, fingerprint: event ? this.#made.fingerprint(text) : null });
+    this.#noteRows(session, seen);
+    if (seen.data?.event === 'move') world.reached('asked to move');
+    if (seen.data?.event === 'degraded') world.reached('degraded');
+    if (!mine()) return;
+    const before = this.#shownEvents;
+    this.#input({ on: 'frame', link: id, text });
+    if (event && this.#shownEvents === before) world.reached('duplicate dropped');
+    if (world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input({ on: 'frame', link: id, text }));
+  }
+
+  #shownEvents = 0;
+
+  #noteRows(session: string, seen: Seen): void {
+    for (const row of seen.rows ?? []) {
+      this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
+      if (this.#followsBoard) this.#made.world.after(0, () => this.follow(row.call_sid));
+    }
+  }
+
+  #polled(session: string, answer: { readonly status: number; readonly body: string } | null): void {
+    const content = answer?.status === 200 ? (JSON.parse(answer.body) as { readonly frames: readonly Seen[]; readonly board_mark?: string }) : { frames: [] };
+    if (answer?.status === 200) this.#made.world.reached('polled');
+    for (const frame of content.frames) {
+      const event = frame.seq !== undefined;
+      this.#note({ op: 'frame', session, type: frame.type ?? '', call_sid: frame.call_sid ?? null, seq: frame.seq ?? null, fingerprint: event ? this.#made.fingerprint(JSON.stringify(frame)) : null });
+      this.#noteRows(session, frame);
+    }
+    this.#note({ op: 'closed', session, code: 1000 });
+    this.#input({ on: 'polled', status: answer?.status ?? null, frames: content.frames, boardMark: content.board_mark });
+  }
+
+  #emitted(what: Emitted): void {
+    const { world } = this.#made;
+    switch (what.kind) {
+      case 'confirmed': {
+        const known = this.#followed.get(what.call);
+        if (known !== undefined) {
+          if (known.epoch !== null && known.epoch !== what.epoch) world.reached('epoch changed');
+          this.#followed.set(what.call, { callSid: what.callSid, epoch: what.epoch, seq: known.seq });
+        }
+        this.#note({ op: 'confirmed', id: what.call, call_sid: what.callSid, epoch: what.epoch });
+        return;
+      }
+      case 'reset':
+        this.#shown(what.call, 0);
+        this.#note({ op: 'reset', id: what.call, reason: what.reason });
+        return;
+      case 'event':
+        this.#shownEvents++;
+        this.#shown(what.call, what.seq);
+        this.#note({ op: 'event', id: what.call, call_sid: String(what.frame['call_sid']), seq: what.seq, fingerprint: this.#made.fingerprint(what.text) });
+        return;
+      case 'lost':
+        this.#shown(what.call, what.to);
+        this.#note({ op: 'lost', id: what.call, from: what.from, to: what.to });
+        return;
+      case 'sealed':
+        world.reached(`sealed: ${JSON.stringify(what.proof)}`);
+        this.#note({ op: 'sealed', id: what.call, proof: JSON.stringify(what.proof) });
+        return;
+      case 'error':
+        if (what.call !== null) this.#note({ op: 'refused', id: what.call, code: what.code });
+        return;
+      case 'stopped':
+        this.#stopped = true;
+        this.#note({ op: 'stopped', code: what.code });
+        return;
+      default:
+        return;
+    }
+  }
+
+  #shown(id: string, seq: number): void {
+    const known = this.#followed.get(id);
+    if (known !== undefined) this.#followed.set(id, { ...known, seq });
+  }
+
+  #note(note: Parameters<World['note']>[1]): void {
+    this.#made.world.note(this.name, note);
+  }
+}
+
+/** Fingerprints, each text hashed once. */
+export const fingerprints = (sha256: (text: string) => string): ((text: string) => string) => {
+  const known = new Map<string, string>();
+  return (text) => {
+    let fingerprint = known.get(text);
+    if (fingerprint === undefined) known.set(text, (fingerprint = fingerprintOf(text, sha256)));
+    return fingerprint;
+  };
+};

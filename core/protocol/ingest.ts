@@ -1,6 +1,7 @@
 /** Where deliveries come in, and the bodies of the two ingest endpoints, which something of ours that sits in the call posts to. */
 import { z } from 'zod';
 import { AGENT_EVENT_TYPES } from './frames.ts';
+import { ID_FORM } from './id-form.ts';
 import { CALL_ID_MAX_CHARACTERS, DETAIL_MAX_BYTES, ID_MAX_CHARACTERS, TURN_TEXT_MAX_BYTES } from './limits.ts';
 
 /** Where deliveries are posted to, as it is configured at ElevenLabs and in tools of ours. */
@@ -10,11 +11,11 @@ export const WEBHOOK_PATHS = {
   'agent-events': '/webhooks/agent-events',
 } as const;
 
-const id = z.string().min(1).max(ID_MAX_CHARACTERS);
+const id = z.string().min(1).max(ID_MAX_CHARACTERS).regex(ID_FORM);
 
 const whichCall = {
   conversation_id: id.nullish().describe("ElevenLabs' id; it or call_sid is needed"),
-  call_sid: z.string().min(1).max(CALL_ID_MAX_CHARACTERS).nullish(),
+  call_sid: z.string().min(1).max(CALL_ID_MAX_CHARACTERS).regex(ID_FORM).nullish(),
   agent_id: id.nullish().describe('lets a conversation that nobody announced be adopted'),
 };
 

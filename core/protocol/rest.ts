@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { CallStatus, EventFrame, HistoryLost, PostCallFields, Timestamp } from './frames.ts';
+import { ID_FORM } from './id-form.ts';
 import {
   CALL_ID_MAX_CHARACTERS,
   DIAL_DRIVERS_MAX_COUNT,
@@ -17,10 +18,9 @@ import {
   STATS_MAX_HOURS,
 } from './limits.ts';
 
-const NO_CONTROLS = /^[^\u0000-\u001f\u007f-\u009f]*$/;
-const Id = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
-const CallId = z.string().min(1).max(CALL_ID_MAX_CHARACTERS).regex(NO_CONTROLS);
-const Name = z.string().min(1).max(ID_MAX_CHARACTERS).regex(NO_CONTROLS);
+const Id = z.string().min(1).max(ID_MAX_CHARACTERS).regex(ID_FORM);
+const CallId = z.string().min(1).max(CALL_ID_MAX_CHARACTERS).regex(ID_FORM);
+const Name = z.string().min(1).max(ID_MAX_CHARACTERS).regex(ID_FORM);
 /** A whole number as it stands in a query or path: digits and nothing else. The documents show it as the number that it means. */
 const digits = (least: number, most: number) =>
   z

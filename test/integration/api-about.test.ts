@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EarshotError } from '../../core/protocol/codes.ts';
+import { ID_FORM } from '../../core/protocol/id-form.ts';
 import { startApi, type ApiUnderTest } from '../fixtures/api-under-test.ts';
 
 let api: ApiUnderTest;
@@ -161,7 +162,7 @@ describe('the documents', () => {
     const { body } = await api.json(null, 'GET', '/openapi.json');
     const { parameters } = (body['paths'] as Record<string, Record<string, { parameters: { name: string; required: boolean; schema: object }[] }>>)['/calls/{id}/events']?.['get'] ?? { parameters: [] };
     expect(parameters.map(({ name, required, schema }) => [name, required, schema])).toEqual([
-      ['id', true, { type: 'string', minLength: 1, maxLength: 320, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$', description: 'call_sid or conversation_id' }],
+      ['id', true, { type: 'string', minLength: 1, maxLength: 320, pattern: ID_FORM.source, description: 'call_sid or conversation_id' }],
       ['epoch', false, { type: 'string', maxLength: 256, description: 'of the position; needed after seq 0' }],
       ['since', false, { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0, description: 'seq of the last event known' }],
       ['limit', false, { type: 'integer', minimum: 1, maximum: 1000, default: 1000 }],

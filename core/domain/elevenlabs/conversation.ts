@@ -3,6 +3,7 @@
  * call. Nearly every field there is optional or nullable, and shapes differ between the documentation and the wire: whatever has
  * not the expected form reads as null, and only an object without any conversation at all is refused.
  */
+import { ID_FORM } from '../../protocol/id-form.ts';
 import { ID_MAX_CHARACTERS } from '../../protocol/limits.ts';
 import { canonical } from '../call/keys.ts';
 import { failedOutcome } from '../call/outcome.ts';
@@ -99,7 +100,7 @@ export const initiationFailureOf = (data: JsonRecord): Outcome => ({
 /** An id that somebody else chose, where it can be one. */
 export const idText = (value: unknown): string | null => {
   const text = asText(value);
-  return text === null || text === '' || text.length > ID_MAX_CHARACTERS ? null : text;
+  return text === null || text.length > ID_MAX_CHARACTERS || !ID_FORM.test(text) ? null : text;
 };
 
 const shortReason = (text: string): string => cutToCharacters(text, REASON_MAX_CHARACTERS);

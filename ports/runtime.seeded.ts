@@ -106,7 +106,8 @@ export const seededRuntime = (seed: number): SeededRuntime => {
   };
 
   return {
-    now: () => wall,
+    // Whole milliseconds, as a machine tells them.
+    now: () => Math.floor(wall),
     monotonic: () => mono,
     after: (ms, run): Timer => {
       const timer: Waiting = { at: mono + Math.max(0, ms), order: order++, run };

@@ -91,7 +91,7 @@ export class World {
       onDeath: null,
       runtime: {
         ...this.clock,
-        now: () => this.clock.now() + actor.skew,
+        now: () => Math.floor(this.clock.now() + actor.skew),
         random: chance,
         after: (ms, run) => this.clock.after(ms, () => this.run(actor, run)),
       },

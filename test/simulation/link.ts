@@ -22,6 +22,7 @@ const NO_CODE = 1005;
 const THROTTLED_BYTES_PER_SECOND = 20;
 /** A client's answer to a ping. */
 const PONG_MS = 30;
+const FAREWELL_MS = 3_000;
 
 export class Link {
   readonly #world: World;
@@ -38,6 +39,8 @@ export class Link {
   #held = false;
   #closing: number | null = null;
   #over = false;
+  /** The relay knows that it is over. */
+  #gone = false;
   /** Carries nothing any more, and says nothing of it. */
   dead = false;
   /** Milliseconds each way. */
@@ -73,6 +76,8 @@ export class Link {
       if (this.#over || this.#closing !== null) return;
       this.#closing = code;
       this.#flow();
+      // Whoever does not take the close frame is cut, as by the server's own limit on it.
+      this.#world.after(FAREWELL_MS, () => this.#cutOff());
     },
   };
 
@@ -105,14 +110,14 @@ export class Link {
   leave(): void {
     if (this.#over) return;
     this.#over = true;
-    if (!this.dead) this.#world.after(this.delayMs, () => this.#toRelay((connected) => connected.closed(NO_CODE), true));
+    if (!this.dead) this.#world.after(this.delayMs, () => this.#toldRelay(NO_CODE));
   }
 
   /** Reset: both sides are told, as far as they live. */
   cut(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#toRelay((connected) => connected.closed(CUT), true);
+    this.#toldRelay(CUT);
     this.#world.run(this.#viewer.actor, () => this.#viewer.closed(CUT));
   }
 
@@ -120,6 +125,18 @@ export class Link {
   restore(): void {
     this.throttled = false;
     if (this.dead) this.cut();
+  }
+
+  #toldRelay(code: number): void {
+    this.#gone = true;
+    this.#toRelay((connected) => connected.closed(code), true);
+  }
+
+  #cutOff(): void {
+    if (this.#gone) return;
+    this.#toldRelay(CUT);
+    if (!this.#over && !this.dead) this.#world.run(this.#viewer.actor, () => this.#viewer.closed(CUT));
+    this.#over = true;
   }
 
   #toRelay(tell: (connected: Connected) => void, even = false): void {
@@ -166,6 +183,6 @@ export class Link {
   #end(code: number): void {
     this.#over = true;
     this.#world.run(this.#viewer.actor, () => this.#viewer.closed(code));
-    this.#toRelay((connected) => connected.closed(code), true);
+    this.#toldRelay(code);
   }
 }

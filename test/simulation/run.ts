@@ -1,6 +1,6 @@
 /** One seed from its start to its verdict: traffic under faults, healing, audit. */
 import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
-import { RECONCILE_MS } from '../../core/protocol/limits.ts';
+import { HEARTBEAT_MS, PONG_WAIT_MS, RECONCILE_MS } from '../../core/protocol/limits.ts';
 import { oneOf } from '../../local/simulated-elevenlabs/random.ts';
 import type { Principal } from '../../ports/identity.ts';
 import { checkHistory, type Violation } from '../history/check.ts';
@@ -55,6 +55,8 @@ const STEP_MS = 15_000;
 const HELD_MS = 5_000;
 /** Longer than a subscription without a relay may live. */
 const AFTERWARDS_MS = 40 * 60_000;
+/** Whoever left without a word is missed by then: no pong for so long, and a heartbeat's time on top. */
+const GONE_MS = PONG_WAIT_MS + 2 * HEARTBEAT_MS + 10_000;
 const REQUEST_TRIES = 4;
 
 /** Runs one seed. The same options give the same history. */
@@ -420,10 +422,8 @@ class Scene {
   async #leave(): Promise<void> {
     const world = this.#world;
     for (const viewer of this.#viewers) viewer.close();
-    await world.until(world.now + 2_000);
-    let rooms = 0;
-    this.#relays.noteHeld();
-    rooms = this.#relays.watched;
+    await world.until(world.now + GONE_MS);
+    const rooms = this.#relays.watched;
     const stopping = this.#relays.stop();
     await world.until(world.now + 10_000);
     await stopping;

@@ -25,6 +25,18 @@ interface Seen {
   readonly data?: { readonly event?: string };
 }
 
+/** A call as the screen shows it. */
+interface Followed {
+  readonly callSid: string | null;
+  readonly epoch: string | null;
+  readonly seq: number;
+  /** How often it was asked for. */
+  readonly asked: number;
+  readonly refused: boolean;
+}
+
+const FOLLOW_TRIES = 12;
+const ASK_AGAIN_MS = 5_000;
 const RELAY_SLOTS = 2;
 const TOKEN_MS = 30;
 
@@ -36,7 +48,7 @@ export class Viewer {
   readonly #machine: ClientMachine;
   readonly #links = new Map<number, { link: Link | null; session: string }>();
   readonly #timers = new Map<TimerName, Timer>();
-  readonly #followed = new Map<string, { callSid: string | null; epoch: string | null; seq: number }>();
+  readonly #followed = new Map<string, Followed>();
   readonly #followsBoard: boolean;
   readonly #pollsOnly: boolean;
   #poll: (() => void) | null = null;
@@ -62,7 +74,11 @@ export class Viewer {
 
   follow(id: string): void {
     if (this.#stopped || this.#followed.has(id)) return;
-    this.#followed.set(id, { callSid: null, epoch: null, seq: 0 });
+    this.#follow(id, 1);
+  }
+
+  #follow(id: string, asked: number): void {
+    this.#followed.set(id, { callSid: null, epoch: null, seq: 0, asked, refused: false });
     this.#note({ op: 'follow', user: this.person.user, tenant: this.person.tenant, id });
     this.#input({ on: 'follow', id });
   }
@@ -99,8 +115,8 @@ export class Viewer {
 
   /** How far the screen is, for each call that it follows. */
   noteShown(connected: boolean): void {
-    for (const [id, { callSid, seq }] of this.#followed) {
-      this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.#machine.state === 'live' });
+    for (const [id, { callSid, seq, refused }] of this.#followed) {
+      if (!refused) this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.#machine.state === 'live' });
     }
   }
 
@@ -251,7 +267,7 @@ export class Viewer {
         const known = this.#followed.get(what.call);
         if (known !== undefined) {
           if (known.epoch !== null && known.epoch !== what.epoch) world.reached('epoch changed');
-          this.#followed.set(what.call, { callSid: what.callSid, epoch: what.epoch, seq: known.seq });
+          this.#followed.set(what.call, { ...known, callSid: what.callSid, epoch: what.epoch, refused: false });
         }
         this.#note({ op: 'confirmed', id: what.call, call_sid: what.callSid, epoch: what.epoch });
         return;
@@ -274,7 +290,9 @@ export class Viewer {
         this.#note({ op: 'sealed', id: what.call, proof: JSON.stringify(what.proof) });
         return;
       case 'error':
-        if (what.call !== null) this.#note({ op: 'refused', id: what.call, code: what.code });
+        if (what.call === null) return;
+        this.#note({ op: 'refused', id: what.call, code: what.code });
+        this.#refused(what.call);
         return;
       case 'stopped':
         this.#stopped = true;
@@ -283,6 +301,21 @@ export class Viewer {
       default:
         return;
     }
+  }
+
+  /** Nobody knew the call yet, or it is not for this viewer: it asks again, as somebody who waits for a call would. */
+  #refused(id: string): void {
+    const known = this.#followed.get(id);
+    if (known === undefined) return;
+    const { asked } = known;
+    this.#followed.set(id, { ...known, callSid: null, epoch: null, seq: 0, refused: true });
+    if (asked >= FOLLOW_TRIES) return;
+    this.#made.world.after(ASK_AGAIN_MS, () => {
+      if (this.#stopped || this.#followed.get(id)?.refused !== true) return;
+      this.#note({ op: 'unfollow', id });
+      this.#input({ on: 'unfollow', id });
+      this.#follow(id, asked + 1);
+    });
   }
 
   #shown(id: string, seq: number): void {

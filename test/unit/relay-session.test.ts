@@ -346,6 +346,20 @@ describe('a session', () => {
     });
   });
 
+  it.each([
+    ['cut by its client', (session: Session) => session.closed()],
+    ['ended by the relay', (session: Session) => session.end('moving', null)],
+  ])('subscribes nobody once it was %s, though a look-up is answered after that', (_how, ended) => {
+    rig.open();
+    rig.say({ subscribe: 'EL_1' });
+    rig.do(ended(rig.session));
+    rig.effects.length = 0;
+    rig.found(found(call('EL_1')));
+    expect(rig.did).toEqual([]);
+    expect(rig.session.subscriptions.size).toBe(0);
+    expect(rig.session.busy).toBe(false);
+  });
+
   it('lets go of everything when it ends', () => {
     rig.open();
     rig.say({ subscribe: 'EL_1' });

@@ -355,6 +355,8 @@ export class Session {
 
   #end(): void {
     this.#phase = 'closed';
+    // An answer that comes now is nobody's: it must not subscribe a session that is gone.
+    this.#busy = null;
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
     this.#effects.push(...this.#calls.dropAll(), { do: 'unwatch' });

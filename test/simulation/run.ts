@@ -191,7 +191,7 @@ class Scene {
   #announce(id: string, tenant: string): void {
     for (const viewer of this.#viewers) {
       const own = viewer.person.tenant === tenant;
-      if (this.#chance() < (own ? 0.6 : 0.15)) this.#world.after(this.#chance() * 10_000, () => viewer.follow(id));
+      if (this.#chance() < (own ? 0.6 : 0.15)) this.#world.after(this.#chance() * 10_000, () => viewer.follow(id, own ? undefined : 2));
     }
   }
 

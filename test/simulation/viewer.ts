@@ -22,7 +22,14 @@ interface Seen {
   readonly call_sid?: string;
   readonly seq?: number;
   readonly rows?: readonly { readonly call_sid: string }[];
-  readonly data?: { readonly event?: string };
+  readonly data?: { readonly event?: string; readonly expires_at?: string };
+}
+
+/** A connection, and when the tokens end that were offered on it. */
+interface Entry {
+  link: Link | null;
+  session: string;
+  readonly offered: number[];
 }
 
 /** A call as the screen shows it. */
@@ -46,9 +53,10 @@ export class Viewer {
   readonly person: Person;
   readonly #made: ViewerParts;
   readonly #machine: ClientMachine;
-  readonly #links = new Map<number, { link: Link | null; session: string }>();
+  readonly #links = new Map<number, Entry>();
   readonly #timers = new Map<TimerName, Timer>();
   readonly #followed = new Map<string, Followed>();
+  #shownEvents = 0;
   readonly #followsBoard: boolean;
   readonly #pollsOnly: boolean;
   #poll: (() => void) | null = null;
@@ -72,9 +80,10 @@ export class Viewer {
     if (this.#followsBoard) this.#input({ on: 'watch', filter: {} });
   }
 
-  follow(id: string): void {
+  /** @param tries how often it asks again for a call that is refused */
+  follow(id: string, tries = FOLLOW_TRIES): void {
     if (this.#stopped || this.#followed.has(id)) return;
-    this.#follow(id, 1);
+    this.#follow(id, FOLLOW_TRIES - tries);
   }
 
   #follow(id: string, asked: number): void {
@@ -116,13 +125,13 @@ export class Viewer {
   /** How far the screen is, for each call that it follows. */
   noteShown(connected: boolean): void {
     for (const [id, { callSid, seq, refused }] of this.#followed) {
-      if (!refused) this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.#machine.state === 'live' });
+      if (!refused) this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.live });
     }
   }
 
   /** Whether it says that all it shows is all there is. */
   get live(): boolean {
-    return this.#machine.state === 'live';
+    return this.#machine.state === 'live' || this.#machine.state === 'restored';
   }
 
   #input(input: ClientInput): void {
@@ -179,7 +188,7 @@ export class Viewer {
 
   #open(id: number, token: string, replaces: string | null): void {
     const { world, relays } = this.#made;
-    const entry: { link: Link | null; session: string } = { link: null, session: '' };
+    const entry: Entry = { link: null, session: '', offered: [] };
     this.#links.set(id, entry);
     const mine = (): boolean => this.#links.get(id) === entry;
     const closed = (code: number): void => {
@@ -194,7 +203,7 @@ export class Viewer {
       world.after(20, () => world.run(this.actor, () => closed(1006)));
       return;
     }
-    const end = { actor: this.actor, frame: (text: string) => this.#frame(id, entry.session, text, mine), closed };
+    const end = { actor: this.actor, frame: (text: string) => this.#frame(id, entry, text, mine), closed };
     relays.connect(end, this.#pickSlot(), token, replaces, (link, relay) => {
       if (link === null) {
         world.run(this.actor, () => closed(1006));
@@ -218,18 +227,20 @@ export class Viewer {
     if (entry?.link === null || entry === undefined) return;
     const { world, relays, identities } = this.#made;
     const message = JSON.parse(text) as { readonly auth?: string; readonly subscribe?: readonly { readonly since?: { readonly seq: number } }[] };
-    if (message.auth !== undefined) this.#note({ op: 'refreshed', session: entry.session, valid: true, ends_at: identities.endOf(message.auth) ?? 0 });
+    if (message.auth !== undefined) entry.offered.push(identities.endOf(message.auth) ?? 0);
     const { relay } = entry.link;
     for (const { callSid, seq } of this.#followed.values()) if (message.subscribe !== undefined && callSid !== null && seq > relays.seen(relay, callSid)) world.reached("cursor ahead of the relay's head");
     entry.link.send(text);
   }
 
-  #frame(id: number, session: string, text: string, mine: () => boolean): void {
+  #frame(id: number, entry: Entry, text: string, mine: () => boolean): void {
     const { world } = this.#made;
+    const { session } = entry;
     const seen = JSON.parse(text) as Seen;
     const event = seen.seq !== undefined;
     this.#note({ op: 'frame', session, type: seen.type ?? '', call_sid: seen.call_sid ?? null, seq: seen.seq ?? null, fingerprint: event ? this.#made.fingerprint(text) : null });
     this.#noteRows(session, seen);
+    if (seen.data?.event === 'token_accepted') this.#note({ op: 'refreshed', session, valid: true, ends_at: this.#acceptedOf(entry, seen.data.expires_at) });
     if (seen.data?.event === 'move') world.reached('asked to move');
     if (seen.data?.event === 'degraded') world.reached('degraded');
     if (!mine()) return;
@@ -239,7 +250,12 @@ export class Viewer {
     if (world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input({ on: 'frame', link: id, text }));
   }
 
-  #shownEvents = 0;
+  /** The end of the token that was accepted: of those offered, the one that ends when the relay says. */
+  #acceptedOf(entry: Entry, expiresAt: string | undefined): number {
+    const { clock, now } = this.#made.world;
+    const said = Date.parse(expiresAt ?? '') - (clock.now() - now);
+    return entry.offered.find((end) => Math.abs(end - said) < 1_000) ?? Math.min(...entry.offered);
+  }
 
   #noteRows(session: string, seen: Seen): void {
     for (const row of seen.rows ?? []) {

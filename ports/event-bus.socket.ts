@@ -39,6 +39,8 @@ export const socketBroker = async (address: BusAddress): Promise<BusBroker> => {
   const server = createServer((socket) => {
     everybody.add(socket);
     socket.on('error', () => socket.destroy());
+    // Nobody of ours leaves half: whoever has ended will not read what still waits for it.
+    socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       everybody.delete(socket);
       subscribers.delete(socket);

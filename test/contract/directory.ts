@@ -142,6 +142,20 @@ export const directoryContract = (way: string, open: () => Promise<DirectoryUnde
       expect(await directory.signInEnded('s1')).toBe(false);
     });
 
+    it('keeps how far something has got, and never takes it back', async () => {
+      expect(await directory.watermark('listed:w1')).toBeNull();
+      await directory.raiseWatermark('listed:w1', 200);
+      await directory.raiseWatermark('listed:w1', 100);
+      await directory.raiseWatermark('listed:w2', 50);
+      expect([await directory.watermark('listed:w1'), await directory.watermark('listed:w2')]).toEqual([200, 50]);
+      const other = await under.again();
+      await Promise.all([300, 700, 500, 400, 600].map((to, index) => (index % 2 === 0 ? directory : other).raiseWatermark('listed:w1', to)));
+      expect([await directory.watermark('listed:w1'), await other.watermark('listed:w1')]).toEqual([700, 700]);
+      await other.close();
+      await directory.sweep(Number.MAX_SAFE_INTEGER);
+      expect(await directory.watermark('listed:w1')).toBe(700);
+    });
+
     it('lets one holder have a lease, renew it, release it, and lose it when it ends', async () => {
       expect(await directory.takeLease('bridge', 'one', 0, 100)).toBe(true);
       expect(await directory.takeLease('bridge', 'two', 50, 150)).toBe(false);

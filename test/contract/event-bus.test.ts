@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -43,6 +44,9 @@ eventBusContract('socket, by file', async () => {
     },
   };
 });
+
+/** Local sockets that this process has open. */
+const pipes = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'PipeWrap' || kind === 'PipeServerWrap').length;
 
 describe('the socket bus', () => {
   const open: { close(): Promise<void> }[] = [];
@@ -118,5 +122,41 @@ describe('the socket bus', () => {
     // A hundred megabytes were published: the kernel's buffers and the bound were kept, the rest was dropped.
     expect(read).toBeLessThan(40_000_000);
     stuck.destroy();
+  });
+
+  it.each([
+    ['that is killed', 'process.kill(process.pid, "SIGKILL")', 0],
+    // Its three pipes to us stay.
+    ['that ends its half only', 'socket.end()', 3],
+  ] as const)('lets go of the subscription of a process %s, with all that waits for it', async (_how, last, stay) => {
+    const folder = await mkdtemp(join(tmpdir(), 'bus-'));
+    const path = join(folder, 'bus.sock');
+    keep({ close: () => rm(folder, { recursive: true }) });
+    const before = pipes();
+    const broker = keep(await socketBroker({ path }));
+    const program = `
+      const socket = require('node:net').connect({ path: ${JSON.stringify(path)}, allowHalfOpen: true });
+      socket.write('{"do":"subscribe","id":1}\\n');
+      socket.once('data', () => { socket.pause(); process.stdout.write('subscribed'); });
+      process.stdin.once('data', () => { ${last}; });`;
+    const relay = spawn(process.execPath, ['-e', program]);
+    const gone = new Promise<void>((resolve) => relay.once('close', () => resolve()));
+    keep({
+      close: () => {
+        relay.kill('SIGKILL');
+        return limited(gone, 'the end of the process');
+      },
+    });
+    await limited(new Promise((resolve) => relay.stdout.once('data', resolve)), 'the subscription');
+    // More than the kernel takes: the broker keeps the rest.
+    const publisher = busTo(broker);
+    const text = 'x'.repeat(500_000);
+    for (let n = 0; n < 10; n++) await publisher.publish({ kind: 'events', tenant: 't1', call_sid: 'EL_1', epoch: '1.a', first_seq: 1, texts: [text], at: 0 });
+    expect(await publisher.sweep()).toBe(0);
+    // The broker's listener, both ends of the publisher, the broker's end of the subscriber; the three pipes to the process.
+    expect(pipes() - before).toBe(4 + 3);
+    relay.stdin.write('x');
+    await expect.poll(() => pipes() - before, { timeout: 5_000 }).toBe(3 + stay);
+    await publisher.publish(rights);
   });
 });

@@ -92,6 +92,16 @@ export const eventBusContract = (way: string, setUp: () => Promise<BusSetup>): v
       expect(left.got).toEqual([]);
     });
 
+    it('sweeps nothing of what is alive', async () => {
+      const bus = setup.bus();
+      const { take, got, has } = inbox();
+      await bus.subscribe(take);
+      expect(await bus.sweep()).toBe(0);
+      await bus.publish(events('EL_1', 'a'));
+      await has(1);
+      expect(got).toEqual([events('EL_1', 'a')]);
+    });
+
     it('does not run a handler within publish', async () => {
       const bus = setup.bus();
       const { take, got, has } = inbox();

@@ -97,6 +97,28 @@ describe('the call machine', () => {
     expect(machine.call.status).toBe('in_progress');
   });
 
+  it.each([
+    ['that was begun', [{ kind: 'dialing', attempt: 1 }], null, 'unknown'],
+    ['that was accepted and named no conversation', [{ kind: 'dialing', attempt: 1 }, { kind: 'dial_accepted', attempt: 1 }], null, 'unknown'],
+    ['whose answer never came', [{ kind: 'dialing', attempt: 1 }, { kind: 'dial_unknown', attempt: 1, reason: 'timeout' }], null, 'unknown'],
+    ['that has its conversation', [{ kind: 'dialing', attempt: 1 }, { kind: 'dial_accepted', attempt: 1 }], 'conv', 'dialing'],
+    ['of which there were words', [{ kind: 'dialing', attempt: 1 }, { kind: 'progress', status: 'in_progress', reason: null }], null, 'in_progress'],
+    ['that was refused', [{ kind: 'dialing', attempt: 1 }, { kind: 'dial_failed', attempt: 1, reason: 'busy' }], null, 'failed'],
+    ['that was not begun', [], null, 'requested'],
+  ] as const)('a dial %s: a person is needed only where nothing else is known', (_what, facts, conversation, status) => {
+    const machine = requested();
+    for (const fact of facts) machine.take(entry(fact, conversation));
+    const before = machine.call.last_seq;
+    machine.take(entry({ kind: 'needs_person' }));
+    expect(machine.call.status).toBe(status);
+    const events = machine.frames().slice(before);
+    if (status === 'unknown') expect(events).toMatchObject([{ type: 'call_status', status: 'unknown', reason: 'needs_person' }]);
+    else expect(events).toEqual([]);
+    expect(machine.take(entry({ kind: 'needs_person' })).events).toEqual([]);
+    machine.take(entry({ kind: 'announced' }, 'conv'));
+    if (status === 'unknown') expect(machine.call).toMatchObject({ status: 'dialing', reason: null, conversation_id: 'conv' });
+  });
+
   it('dials an attempt once', () => {
     const machine = requested();
     expect(machine.take(entry({ kind: 'dialing', attempt: 1 })).results).toMatchObject([{ result: 'appended' }]);

@@ -41,6 +41,8 @@ export class Link {
   #over = false;
   /** The relay knows that it is over. */
   #gone = false;
+  /** Sees what the relay writes. */
+  onWrite: ((text: string) => void) | null = null;
   /** Carries nothing any more, and says nothing of it. */
   dead = false;
   /** Milliseconds each way. */
@@ -59,7 +61,9 @@ export class Link {
     write: (frame: Frame) => {
       if (this.#over || this.#closing !== null) return;
       this.#waiting += frame.length;
-      this.#down.push({ text: frameText(frame), bytes: frame.length });
+      const text = frameText(frame);
+      this.onWrite?.(text);
+      this.#down.push({ text, bytes: frame.length });
       this.#flow();
     },
     room: () => BUFFER_HIGH_WATER_BYTES - this.#waiting,

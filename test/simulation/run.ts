@@ -372,7 +372,8 @@ class Scene {
   }
 
   async #settled(): Promise<boolean> {
-    if (!this.#provider.quiet) return false;
+    const awake = this.#viewers.every(({ actor }) => actor.stalledUntil <= this.#world.now - STEP_MS);
+    if (!awake || !this.#provider.quiet) return false;
     const calls = await this.#calls();
     const waiting = await this.#stores.rawStore.pending('waiting', null, 1);
     const known = new Set(calls.map((call) => call.conversation_id));

@@ -210,7 +210,9 @@ export class Viewer {
         return;
       }
       entry.link = link;
-      entry.session = this.#opened(relay, token);
+      const session = this.#opened(relay, token);
+      entry.session = session;
+      link.onWrite = (text) => this.#noteFrame(session, text);
       if (!mine()) link.leave();
     });
   }
@@ -238,8 +240,7 @@ export class Viewer {
     const { session } = entry;
     const seen = JSON.parse(text) as Seen;
     const event = seen.seq !== undefined;
-    this.#note({ op: 'frame', session, type: seen.type ?? '', call_sid: seen.call_sid ?? null, seq: seen.seq ?? null, fingerprint: event ? this.#made.fingerprint(text) : null });
-    this.#noteRows(session, seen);
+    if (this.#followsBoard) for (const row of seen.rows ?? []) world.after(0, () => this.follow(row.call_sid));
     if (seen.data?.event === 'token_accepted') this.#note({ op: 'refreshed', session, valid: true, ends_at: this.#acceptedOf(entry, seen.data.expires_at) });
     if (seen.data?.event === 'move') world.reached('asked to move');
     if (seen.data?.event === 'degraded') world.reached('degraded');
@@ -247,7 +248,7 @@ export class Viewer {
     const before = this.#shownEvents;
     this.#input({ on: 'frame', link: id, text });
     if (event && this.#shownEvents === before) world.reached('duplicate dropped');
-    if (world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input({ on: 'frame', link: id, text }));
+    if (event && world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input({ on: 'frame', link: id, text }));
   }
 
   /** The end of the token that was accepted: of those offered, the one that ends when the relay says. */
@@ -257,20 +258,19 @@ export class Viewer {
     return entry.offered.find((end) => Math.abs(end - said) < 1_000) ?? Math.min(...entry.offered);
   }
 
-  #noteRows(session: string, seen: Seen): void {
-    for (const row of seen.rows ?? []) {
-      this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
-      if (this.#followsBoard) this.#made.world.after(0, () => this.follow(row.call_sid));
-    }
+  /** A frame that a relay wrote to this viewer: what it brings is judged by then, however long it takes on its way. */
+  #noteFrame(session: string, text: string): void {
+    const { type = '', call_sid = null, seq = null, rows = [] } = JSON.parse(text) as Seen;
+    this.#note({ op: 'frame', session, type, call_sid, seq, fingerprint: seq === null ? null : this.#made.fingerprint(text) });
+    for (const row of rows) this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
   }
 
   #polled(session: string, answer: { readonly status: number; readonly body: string } | null): void {
     const content = answer?.status === 200 ? (JSON.parse(answer.body) as { readonly frames: readonly Seen[]; readonly board_mark?: string }) : { frames: [] };
     if (answer?.status === 200) this.#made.world.reached('polled');
     for (const frame of content.frames) {
-      const event = frame.seq !== undefined;
-      this.#note({ op: 'frame', session, type: frame.type ?? '', call_sid: frame.call_sid ?? null, seq: frame.seq ?? null, fingerprint: event ? this.#made.fingerprint(JSON.stringify(frame)) : null });
-      this.#noteRows(session, frame);
+      this.#noteFrame(session, JSON.stringify(frame));
+      if (this.#followsBoard) for (const row of frame.rows ?? []) this.#made.world.after(0, () => this.follow(row.call_sid));
     }
     this.#note({ op: 'closed', session, code: 1000 });
     this.#input({ on: 'polled', status: answer?.status ?? null, frames: content.frames, boardMark: content.board_mark });

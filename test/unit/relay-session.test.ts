@@ -272,6 +272,18 @@ describe('a session', () => {
   });
 
   describe('and its token', () => {
+    it('does not open once the token has ended, though it was good when the checks began', () => {
+      const short = { ...ann, expires_at: START / 1000 + 2 };
+      rig.do(rig.session.start({ kind: 'token', token: 'x' }));
+      rig.do(rig.session.verified(short, rig.at));
+      rig.at = { now: rig.at.now + 2_000, mono: 2_000 };
+      rig.do(rig.session.rights('held', rig.at));
+      rig.effects.length = 0;
+      rig.do(rig.session.admitted(rig.at));
+      expect(rig.did).toEqual(['error token_expired', 'unwatch', 'close token_expired']);
+      expect(rig.session.phase).toBe('closed');
+    });
+
     it('is warned once a minute before the end, and ends with it', () => {
       rig.open({ ...ann, local: false });
       rig.later(3_539_000);

@@ -155,6 +155,11 @@ export class Session {
   admitted(at: Times): readonly Effect[] {
     const { user } = this;
     if (this.#phase !== 'checking' || user === null) return [];
+    // The checks may have taken longer than the token had left.
+    if (this.#standing.isOver(user, at)) {
+      this.#fail('token_expired');
+      return this.#flush();
+    }
     this.#phase = 'open';
     this.#standing.confirmed(at);
     this.#send({

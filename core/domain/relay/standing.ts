@@ -30,12 +30,16 @@ export class Standing {
     this.#warned = false;
   }
 
+  /** Whether the token has ended. */
+  isOver(user: SessionUser, at: Times): boolean {
+    return leftMs(user, at) <= 0;
+  }
+
   /** Once a second. */
   due(user: SessionUser, at: Times): readonly Due[] {
-    const leftMs = user.expires_at * 1000 - at.now;
-    if (leftMs <= 0) return ['token_expired'];
+    if (this.isOver(user, at)) return ['token_expired'];
     const due: Due[] = [];
-    if (leftMs <= TOKEN_WARNING_MS && !this.#warned) {
+    if (leftMs(user, at) <= TOKEN_WARNING_MS && !this.#warned) {
       this.#warned = true;
       due.push('warn');
     }
@@ -49,3 +53,5 @@ export class Standing {
     return due;
   }
 }
+
+const leftMs = (user: SessionUser, at: Times): number => user.expires_at * 1000 - at.now;

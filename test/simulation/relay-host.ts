@@ -123,8 +123,8 @@ export class RelayHost {
     });
   }
 
-  /** A long poll over plain HTTP. */
-  poll(viewer: Actor, slot: number, token: string, body: object, answered: (answer: PollAnswered | null) => void): () => void {
+  /** A long poll over plain HTTP. `sent`: the relay has answered; `answered`: it has reached the viewer. */
+  poll(viewer: Actor, slot: number, token: string, body: object, sent: (answer: PollAnswered) => void, answered: (answer: PollAnswered | null) => void): () => void {
     const { world } = this.#made;
     const request = new EventEmitter();
     const response = new EventEmitter();
@@ -133,6 +133,7 @@ export class RelayHost {
     const end = (answer: PollAnswered | null): void => {
       if (over) return;
       over = true;
+      if (answer !== null) sent(answer);
       world.after(20, () => world.run(viewer, () => answered(answer)));
     };
     const fake = Object.assign(response, {

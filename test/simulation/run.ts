@@ -83,6 +83,7 @@ class Scene {
   readonly #callSids: string[] = [];
   #deliveries = 0;
   #requests = 0;
+  #audited = false;
   #over = false;
 
   constructor(options: RunOptions) {
@@ -197,6 +198,8 @@ class Scene {
 
   async #deliver(outgoing: Outgoing): Promise<number | null> {
     const world = this.#world;
+    // What comes after the audit would be judged by what was read before.
+    if (this.#audited) return null;
     const id = `delivery-${++this.#deliveries}`;
     const { delivery, route, conversation, workspace, content, marker } = outgoing;
     world.note('provider', { op: 'deliver', phase: 'invoke', id, delivery, route, conversation_id: conversation.conversation_id, workspace, genuine: marker === null, marker, content });
@@ -404,6 +407,7 @@ class Scene {
       if (final) this.#countSometimes(call, texts);
     }
     if (!final) return;
+    this.#audited = true;
     for (const entry of await this.#stores.rawStore.quarantine(null, null, 1_000)) {
       const { body } = (await this.#stores.rawStore.get(entry.id)) ?? { body: null };
       world.note('auditor', { op: 'quarantined', reason: entry.reason, conversation_id: entry.conversation_id, body, age_ms: world.clock.now() - entry.received_at });

@@ -5,7 +5,7 @@ import type { Timer } from '../../ports/runtime.ts';
 import { fingerprintOf } from '../history/history.ts';
 import type { Identities, Person } from './identities.ts';
 import type { Link } from './link.ts';
-import type { RelayHost } from './relay-host.ts';
+import type { PollAnswered, RelayHost } from './relay-host.ts';
 import type { Actor, World } from './world.ts';
 
 export interface ViewerParts {
@@ -161,7 +161,11 @@ export class Viewer {
         return;
       case 'poll': {
         const session = this.#opened('poll', effect.token);
-        this.#poll = relays.poll(this.actor, this.#pickSlot(), effect.token, effect.body, (answer) => this.#polled(session, answer));
+        const sent = (answer: PollAnswered): void => {
+          for (const frame of contentOf(answer).frames) this.#noteFrame(session, JSON.stringify(frame));
+          this.#note({ op: 'closed', session, code: 1000 });
+        };
+        this.#poll = relays.poll(this.actor, this.#pickSlot(), effect.token, effect.body, sent, (answer) => this.#polled(answer));
         return;
       }
       case 'abort_poll':
@@ -265,14 +269,10 @@ export class Viewer {
     for (const row of rows) this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
   }
 
-  #polled(session: string, answer: { readonly status: number; readonly body: string } | null): void {
-    const content = answer?.status === 200 ? (JSON.parse(answer.body) as { readonly frames: readonly Seen[]; readonly board_mark?: string }) : { frames: [] };
+  #polled(answer: PollAnswered | null): void {
+    const content = contentOf(answer);
     if (answer?.status === 200) this.#made.world.reached('polled');
-    for (const frame of content.frames) {
-      this.#noteFrame(session, JSON.stringify(frame));
-      if (this.#followsBoard) for (const row of frame.rows ?? []) this.#made.world.after(0, () => this.follow(row.call_sid));
-    }
-    this.#note({ op: 'closed', session, code: 1000 });
+    if (this.#followsBoard) for (const frame of content.frames) for (const row of frame.rows ?? []) this.#made.world.after(0, () => this.follow(row.call_sid));
     this.#input({ on: 'polled', status: answer?.status ?? null, frames: content.frames, boardMark: content.board_mark });
   }
 
@@ -353,3 +353,10 @@ export const fingerprints = (sha256: (text: string) => string): ((text: string) 
     return fingerprint;
   };
 };
+
+interface PollContent {
+  readonly frames: readonly Seen[];
+  readonly board_mark?: string;
+}
+
+const contentOf = (answer: PollAnswered | null): PollContent => (answer?.status === 200 ? (JSON.parse(answer.body) as PollContent) : { frames: [] });

@@ -63,7 +63,7 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   // A sender that names a call by our id means exactly that one.
   if (conversationId === null) return { routed: 'unknown_call' };
   const asked = await askedFor(parts, reach, address);
-  if (asked === 'erased') return stopped(parts, conversationId, address);
+  if (asked === 'erased') return stopped(parts, reach, conversationId, address);
   if (asked !== null) {
     const routed = await appendTo(parts, reach, asked, address, entries);
     if (routed.routed !== 'call' || !routed.results.some((result) => result.result === 'ignored' && result.why === 'another conversation')) return routed;
@@ -71,9 +71,15 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   return adoptOrWait(parts, reach, conversationId, address, entries, mayWait);
 };
 
-/** The call was erased before anybody knew its conversation: as a late answer of its dial would, this stops the conversation too. */
-const stopped = async (parts: Parts, conversation_id: string, { own_call_sid }: Address): Promise<Routed> => {
-  if (own_call_sid !== null) await parts.callLog.append(own_call_sid, [{ fact: { kind: 'dial_accepted', attempt: 1 }, source: 'dial', conversation_id, provider_call_id: null }]);
+/**
+ * The call was erased before anybody knew its conversation: as a late answer of its dial would, this stops the conversation too.
+ * Only for whoever could have had the conversation adopted: its agent is of the workspace that verified this.
+ */
+const stopped = async (parts: Parts, reach: Reach, conversation_id: string, { own_call_sid, agent_id }: Address): Promise<Routed> => {
+  const agent = agent_id === null ? null : await parts.directory.agent(agent_id);
+  if (own_call_sid !== null && agent?.workspace === reach.workspace) {
+    await parts.callLog.append(own_call_sid, [{ fact: { kind: 'dial_accepted', attempt: 1 }, source: 'dial', conversation_id, provider_call_id: null }]);
+  }
   return { routed: 'erased' };
 };
 

@@ -153,7 +153,7 @@ describe('the jobs as they are deployed', () => {
     const api = await startChild(['node_modules/.bin/functions-framework', '--source', 'functions/index.ts', '--target', 'api', '--port', String(await freePort())], { DATA_DIR: dataDir }, /URL: http:\/\/localhost:(\d+)/);
     const apiUrl = `http://127.0.0.1:${api.ready}`;
     const as = async (username: string): Promise<Record<string, string>> => ({ authorization: `Bearer ${await signIn(apiUrl, username)}` });
-    expect(await post(`${url}/`, await as('sam'), ['{}'])).toEqual({ status: 200, body: { freed: 0, settled: 0, swept: 0, erased: 0 } });
+    expect(await post(`${url}/`, await as('sam'), ['{}'])).toEqual({ status: 200, body: { freed: 0, reconciled: { polled: 0, found: 0, finished: 0, settled: 0 }, settled: 0, swept: 0, erased: 0 } });
     expect(await post(`${url}/`, await as('anna'), ['{}'])).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await post(`${url}/`, await as('theo'), ['{}'])).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await post(`${url}/`, {}, ['{}'])).toMatchObject({ status: 401, body: { code: 'token_missing' } });

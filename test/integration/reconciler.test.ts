@@ -541,6 +541,29 @@ describe('what was erased stays erased', () => {
     expect((await runJobs(parts)).reconciled).toEqual(NOTHING);
   });
 
+  it("not a conversation of which another workspace says that it belongs to an erased call", async () => {
+    const { earshot, parts } = await start();
+    const sid = await dialling(parts);
+    await erase(parts, sid);
+    const claimed = new FakeProvider().put('c1', { own: sid, agent: 'agent1' });
+    expect((await webhook(earshot, claimed, {})).status).toBe(200);
+    expect(await parts.callLog.find('c1')).toBe('erased');
+    const foreign = { type: 'post_call_transcription', event_timestamp: Math.floor(Date.now() / 1000), data: conversationData(new FakeProvider().put('c2', { own: sid, agent: 'agent1' })) };
+    expect((await earshot.webhook(foreign, { secret: 'wsec_two' })).body).toMatchObject({ result: 'erased' });
+    expect(await parts.callLog.find('c2')).toBeNull();
+  });
+
+  it('by retention, though one of the calls cannot be erased now', async () => {
+    const { earshot, parts } = await start({ environment: { RETENTION_DAYS: '30' } });
+    for (const id of ['c1', 'c2', 'c3']) await live(earshot, id);
+    earshot.move(31 * 24 * 60 * MINUTE_MS);
+    const { erase: eraseIn } = parts.callLog;
+    parts.callLog.erase = (sid) => (sid === 'EL_c1' ? Promise.reject(new Error('down')) : eraseIn(sid));
+    expect(await runJobs(parts)).toMatchObject({ erased: 2 });
+    parts.callLog.erase = eraseIn;
+    expect(await runJobs(parts)).toMatchObject({ erased: 1 });
+  });
+
   it('by retention, and nothing of it is found again', async () => {
     const { earshot, provider, parts } = await start({ environment: { RETENTION_DAYS: '30' } });
     provider.put('c1');

@@ -25,8 +25,10 @@ const checkConversation = (world: World, conversationId: string, deliveries: rea
   const owner = call?.final === null ? null : call;
   const log = owner?.current ?? null;
   if (log?.hasHoles === true) return;
-  const missing = acked.filter((delivery) => log === null || !stands(log, delivery));
-  const lacking = log === null ? [] : lackingAgentEvents(log, acked);
+  // What came by the id of a dialled call before that was merged into the owner stays where it was.
+  const logs = log === null ? [] : [log, ...world.mergedInto(call?.callSid ?? '')];
+  const missing = acked.filter((delivery) => !logs.some((one) => stands(one, delivery)));
+  const lacking = log === null ? [] : lackingAgentEvents(logs, acked);
   if (missing.length === 0 && lacking.length === 0) return;
   if (world.mayBeErasedConversation(conversationId)) return;
   const waiting = world.of('quarantined').filter(({ record }) => record.conversation_id === conversationId).map(({ record }) => record);
@@ -70,7 +72,7 @@ const turnStands = (log: EpochLog, turnId: string, text: string): boolean => {
 };
 
 /** Of each type that has no key of its own in the log, as many have to be there as different ones were answered 200. */
-const lackingAgentEvents = (log: EpochLog, acked: readonly Delivery[]): Delivery[] => {
+const lackingAgentEvents = (logs: readonly EpochLog[], acked: readonly Delivery[]): Delivery[] => {
   const wanted = new Map<string, Map<string, Delivery>>();
   for (const delivery of acked) {
     const { content } = delivery;
@@ -80,10 +82,10 @@ const lackingAgentEvents = (log: EpochLog, acked: readonly Delivery[]): Delivery
     ofType.set(content.event_id, delivery);
   }
   if (wanted.size === 0) return [];
-  const real = realAgentEvents(log);
+  const reals = logs.map(realAgentEvents);
   return [...wanted].flatMap(([type, deliveries]) => {
     // The first start may be one that was told or one that was made up for a call that was on: it counts for either.
-    const there = (real.get(type) ?? 0) + (type === 'agent_started' ? 1 : 0);
+    const there = reals.reduce((sum, real) => sum + (real.get(type) ?? 0), type === 'agent_started' ? 1 : 0);
     return [...deliveries.values()].slice(Math.min(there, deliveries.size));
   });
 };

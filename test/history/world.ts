@@ -1,6 +1,6 @@
 /** A history put in order, once, for all who judge it: what was sent, what was logged, who had which right when. */
 import type { Content, HistoryRecord, Op, RecordOf, SpokenTurn } from './history.ts';
-import { LoggedCall } from './logged-call.ts';
+import { LoggedCall, type EpochLog } from './logged-call.ts';
 
 /** A fault of this kind set the log back to an earlier state: what was answered before it may be gone, and epochs begin anew. */
 export const RESTORE_FAULT = 'restore';
@@ -67,6 +67,11 @@ export class World {
       call = this.calls.get(merged_into);
     }
     return call ?? null;
+  }
+
+  /** The logs of calls that were merged into this one. */
+  mergedInto(callSid: string): readonly EpochLog[] {
+    return [...this.calls.values()].flatMap((call) => (call.latest.record.merged_into === callSid ? [call.current] : []));
   }
 
   /** Whether an erasure of this call was asked for and may have happened; also of the call that it was merged into. */

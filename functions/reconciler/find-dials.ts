@@ -1,6 +1,6 @@
 /** Dials whose conversation nobody named: looked for by our own id, which the provider was given with the dial. */
 import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
-import { DIALING_MAX_MS, FIRST_LISTING_MS } from '../../core/protocol/limits.ts';
+import { DIALING_MAX_MS } from '../../core/protocol/limits.ts';
 import { routeConversation } from '../calls/fetch-conversation.ts';
 import { redriveWaiting } from '../calls/redrive.ts';
 import type { Pass } from './pass.ts';
@@ -22,8 +22,7 @@ export const findDials = async (pass: Pass, calls: readonly CallState[]): Promis
 /** Its answer never came, or it is taking too long to name a conversation. One that a person was asked about is left to the lists. */
 export const isLost = (call: CallState, now: number): boolean => {
   if (call.conversation_id !== null || call.dialed_at === null || isTerminal(call.status) || call.reason === 'needs_person') return false;
-  const age = now - call.dialed_at;
-  return age < FIRST_LISTING_MS && (call.status === 'unknown' || age > DIALING_MAX_MS);
+  return call.status === 'unknown' || now - call.dialed_at > DIALING_MAX_MS;
 };
 
 const findDial = async (pass: Pass, call: CallState): Promise<void> => {

@@ -51,12 +51,15 @@ describe('calls that have not ended are read', () => {
   it('and a read that tells what is known writes nothing', async () => {
     const { earshot, provider, parts } = await start();
     await live(earshot, 'c1');
-    provider.put('c1', { status: 'in-progress' });
+    provider.put('c1', { status: 'in-progress', carrier: 'CA1' });
     let appends = 0;
     const { append } = parts.callLog;
     parts.callLog.append = (...given) => (appends++, append(...given));
-    expect((await runFollower(parts)).reconciled.polled).toBe(1);
-    expect(appends).toBe(0);
+    for (let pass = 0; pass < 3; pass++) await runFollower(parts);
+    expect(provider.reads).toHaveLength(3);
+    // The first told the carrier's id.
+    expect(appends).toBe(1);
+    expect(await parts.callLog.find('c1')).toMatchObject({ provider_call_id: 'CA1' });
   });
 
   it.each([
@@ -81,6 +84,19 @@ describe('calls that have not ended are read', () => {
     earshot.move(31 * MINUTE_MS);
     expect((await runFollower(parts)).reconciled).toMatchObject({ finished: 1 });
     expect(await parts.callLog.find('c1')).toMatchObject({ status: 'completed' });
+  });
+
+  it('the bound of a dial counts from the dial, whenever its conversation became known', async () => {
+    const { earshot, provider, parts } = await start();
+    const sid = await dialling(parts);
+    earshot.move(2 * MINUTE_MS);
+    await parts.callLog.append(sid, [entry({ kind: 'dial_accepted', attempt: 1 }, 'c1')]);
+    provider.put('c1', { status: 'failed', seconds: null });
+    await runFollower(parts);
+    expect(await parts.callLog.get(sid)).toMatchObject({ status: 'dialing' });
+    earshot.move(MINUTE_MS + 1);
+    expect((await runFollower(parts)).reconciled).toMatchObject({ finished: 1 });
+    expect(await parts.callLog.get(sid)).toMatchObject({ status: 'failed' });
   });
 
   it('one that cannot be read keeps no other from being read', async () => {
@@ -163,6 +179,27 @@ describe('calls that have not ended are read', () => {
     expect((await runReconciler(parts)).reconciled).toEqual(NOTHING);
     earshot.move(MINUTE_MS);
     expect((await runReconciler(parts)).reconciled).toMatchObject({ found: 1 });
+  });
+
+  it('by a pass that asks for its lease anew when it takes long, and stops where somebody else has it', async () => {
+    const { earshot, provider, parts } = await start();
+    for (let number = 0; number < 6; number++) {
+      await live(earshot, `c${number}`);
+      provider.put(`c${number}`, { status: 'in-progress' });
+    }
+    let taken = 0;
+    const { takeLease } = parts.directory;
+    parts.directory.takeLease = (...lease) => (taken++, takeLease(...lease));
+    provider.beforeRead = () => (provider.reads.length === 1 ? earshot.move(40_000) : undefined);
+    await runFollower(parts);
+    expect([provider.reads.length, taken]).toEqual([6, 2]);
+    provider.reads.length = 0;
+    provider.beforeRead = async () => {
+      earshot.move(70_000);
+      await takeLease('reconcile:w1', 'another', parts.runtime.now(), parts.runtime.now() + MINUTE_MS);
+    };
+    await runFollower(parts);
+    expect(provider.reads).toHaveLength(2);
   });
 
   it('not where the workspace has no key', async () => {
@@ -305,9 +342,11 @@ describe('a dial without a conversation', () => {
     earshot.move(8 * MINUTE_MS + 1);
     expect(await runJobs(parts)).toMatchObject({ settled: 2 });
     for (const sid of sids) expect(await parts.callLog.get(sid)).toMatchObject({ status: 'unknown', reason: 'needs_person' });
+    provider.lists.length = 0;
     expect(await runJobs(parts)).toMatchObject({ settled: 0, reconciled: NOTHING });
     provider.put('c1', { status: 'in-progress', own: 'EL_a' });
     expect((await runJobs(parts)).reconciled).toMatchObject({ settled: 1, found: 0 });
+    expect(provider.lists.filter((filter) => filter.dynamic_variable !== undefined)).toEqual([]);
     expect(await parts.callLog.get('EL_a')).toMatchObject({ status: 'in_progress', reason: null, conversation_id: 'c1' });
   });
 
@@ -322,13 +361,18 @@ describe('a dial without a conversation', () => {
   });
 
   it('of which there were words, but no conversation is to be found, ends as one whose conversation is gone', async () => {
-    const { earshot, parts } = await start();
+    const { earshot, provider, parts } = await start();
     const sid = await dialling(parts);
     expect((await earshot.ingest('transcription', { call_sid: sid, speaker: 'driver', text: 'Hello?' })).body).toMatchObject({ result: 'stored' });
     earshot.move(29 * MINUTE_MS);
     await runJobs(parts);
     expect(await parts.callLog.get(sid)).toMatchObject({ status: 'in_progress' });
     earshot.move(2 * MINUTE_MS);
+    provider.put('c1', { own: sid });
+    provider.beforeRead = unavailable;
+    await runJobs(parts);
+    expect(await parts.callLog.get(sid)).toMatchObject({ status: 'in_progress' });
+    provider.conversationsById.clear();
     await runJobs(parts);
     expect(await parts.callLog.get(sid)).toMatchObject({ status: 'failed', reason: 'conversation_not_found', turn_count: 1 });
   });
@@ -413,10 +457,28 @@ describe('the list', () => {
     expect(warnings(earshot, 'their webhooks are silent')).toBe(1);
   });
 
-  it('finds more than one budget holds in several passes', async () => {
+  it('takes what tells no times when it began an hour ago', async () => {
+    const { provider, parts } = await start();
+    provider.put('c1', { start: Date.now() - 50 * MINUTE_MS, seconds: null });
+    provider.put('c2', { start: Date.now() - 70 * MINUTE_MS, seconds: null });
+    expect((await runReconciler(parts)).reconciled).toMatchObject({ found: 1 });
+    expect(await parts.callLog.findMany(['c1', 'c2'])).toMatchObject([null, { status: 'completed' }]);
+  });
+
+  it('frees what waited for a dial that it finds', async () => {
+    const { earshot, provider, parts } = await start();
+    const sid = await dialling(parts);
+    expect((await earshot.ingest('transcription', { conversation_id: 'c1', agent_id: 'agent1', speaker: 'driver', text: 'Hello?' })).body).toMatchObject({ result: 'quarantined' });
+    provider.put('c1', { status: 'in-progress', own: sid });
+    await runReconciler(parts);
+    expect(await parts.rawStore.quarantineSize()).toBe(0);
+    expect(await earshot.types(sid)).toContain('transcription');
+  });
+
+  it('finds more than one budget holds in several passes, however long ago they began', async () => {
     const { earshot, provider, parts } = await start();
     const count = PROVIDER_READS_MAX_COUNT + 50;
-    for (let number = 0; number < count; number++) provider.put(`c${number}`, { start: Date.now() - number * 1000 });
+    for (let number = 0; number < count; number++) provider.put(`c${number}`, { start: Date.now() - number * MINUTE_MS });
     earshot.move(5 * MINUTE_MS);
     const first = (await runReconciler(parts)).reconciled.found;
     expect(first).toBeLessThanOrEqual(PROVIDER_READS_MAX_COUNT);

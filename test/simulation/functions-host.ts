@@ -145,7 +145,7 @@ export class FunctionsHost {
       const dial = url.pathname.endsWith('/outbound-call');
       return world.ask(actor, this.#providerFate(dial), () => this.#made.provider().answer(url, init));
     };
-    return elevenLabsProvider({ fetch: ask as typeof fetch });
+    return elevenLabsProvider({ fetch: ask });
   }
 
   #providerFate(dial: boolean): Fate {

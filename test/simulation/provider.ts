@@ -131,7 +131,7 @@ export class Provider {
   /** Its API, as `fetch` reaches it. */
   async answer(url: URL, init: RequestInit | undefined): Promise<Response> {
     const { pathname } = url;
-    if (pathname.endsWith('/outbound-call')) return this.#dial(JSON.parse(String(init?.body)) as DialBody);
+    if (pathname.endsWith('/outbound-call')) return this.#dial(JSON.parse(typeof init?.body === 'string' ? init.body : '{}') as DialBody);
     const id = /\/conversations\/([^/]+)$/.exec(pathname)?.[1];
     if (id === undefined) return Response.json(this.#list(url.searchParams));
     const conversation = this.conversations.get(decodeURIComponent(id));

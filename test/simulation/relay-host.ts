@@ -93,7 +93,7 @@ export class RelayHost {
 
   /** Everybody is sent away for good. */
   async stop(): Promise<void> {
-    await Promise.all(this.#running.map((running) => (running === null ? null : running.instance.drain().then(() => running.instance.close()))));
+    await Promise.all(this.#running.flatMap((running) => (running === null ? [] : [running.instance.drain().then(() => running.instance.close())])));
     for (const running of this.#running) if (running !== null) running.actor.onDeath = null;
   }
 
@@ -222,8 +222,10 @@ export class RelayHost {
 
   /** Notes how far the log's answers have shown each call. */
   #watching(log: CallLog, seen: Map<string, number>): CallLog {
-    const note = (call: CallState | 'erased' | null): void => {
-      if (call !== null && call !== 'erased') seen.set(call.call_sid, Math.max(seen.get(call.call_sid) ?? 0, call.last_seq));
+    const note = (call: CallState): void => {
+      const before = seen.get(call.call_sid);
+      if (before !== undefined && before < call.last_seq) this.#made.world.reached('lost publish healed by the comparison');
+      seen.set(call.call_sid, Math.max(before ?? 0, call.last_seq));
     };
     return {
       ...log,

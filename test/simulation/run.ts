@@ -83,6 +83,8 @@ class Scene {
   readonly #callSids: string[] = [];
   #deliveries = 0;
   #requests = 0;
+  /** Call requests and erasures that somebody still waits for. */
+  #asking = 0;
   #audited = false;
   #over = false;
 
@@ -151,9 +153,15 @@ class Scene {
       const agent = oneOf(AGENTS, this.#chance);
       this.#world.after(at, () => {
         if (inbound) this.#announce(this.#provider.ring(agent, this.#number(), {}).conversation_id, agent.tenant);
-        else void this.#request(oneOf(TENANTS, this.#chance), agent.agent_id);
+        else void this.#waited(this.#request(oneOf(TENANTS, this.#chance), agent.agent_id));
       });
     }
+  }
+
+  async #waited(work: Promise<void>): Promise<void> {
+    this.#asking++;
+    await work;
+    this.#asking--;
   }
 
   #number(): string {
@@ -284,7 +292,7 @@ class Scene {
       webhook_foreign: live(conversations, (one) => (this.#provider.foreign(one, oneOf([...SECRETS.keys()].filter((name) => name !== one.agent.workspace), pick)), one.conversation_id)),
       token_bad: () => this.#intrude(pick),
       right_removed: live(viewers, ({ person }) => (void this.#revoke(person), person.user)),
-      call_erased: live(() => this.#callSids, (callSid) => (void this.#erase(callSid), callSid)),
+      call_erased: live(() => this.#callSids, (callSid) => (void this.#waited(this.#erase(callSid)), callSid)),
       history_removed: () => {
         void this.#remove(pick);
         return '';
@@ -376,7 +384,7 @@ class Scene {
 
   async #settled(): Promise<boolean> {
     const awake = this.#viewers.every(({ actor }) => actor.stalledUntil <= this.#world.now - STEP_MS);
-    if (!awake || !this.#provider.quiet) return false;
+    if (!awake || !this.#provider.quiet || this.#asking > 0) return false;
     const calls = await this.#calls();
     const waiting = await this.#stores.rawStore.pending('waiting', null, 1);
     const known = new Set(calls.map((call) => call.conversation_id));

@@ -207,7 +207,7 @@ export class Viewer {
       world.after(20, () => world.run(this.actor, () => closed(1006)));
       return;
     }
-    const end = { actor: this.actor, frame: (text: string) => this.#frame(id, entry, text, mine), closed };
+    const end = { actor: this.actor, frame: (text: string) => this.#frame(id, text, mine), closed };
     relays.connect(end, this.#pickSlot(), token, replaces, (link, relay) => {
       if (link === null) {
         world.run(this.actor, () => closed(1006));
@@ -216,7 +216,7 @@ export class Viewer {
       entry.link = link;
       const session = this.#opened(relay, token);
       entry.session = session;
-      link.onWrite = (text) => this.#noteFrame(session, text);
+      link.onWrite = (text) => this.#noteFrame(session, text, entry);
       if (!mine()) link.leave();
     });
   }
@@ -239,13 +239,11 @@ export class Viewer {
     entry.link.send(text);
   }
 
-  #frame(id: number, entry: Entry, text: string, mine: () => boolean): void {
+  #frame(id: number, text: string, mine: () => boolean): void {
     const { world } = this.#made;
-    const { session } = entry;
     const seen = JSON.parse(text) as Seen;
     const event = seen.seq !== undefined;
     if (this.#followsBoard) for (const row of seen.rows ?? []) world.after(0, () => this.follow(row.call_sid));
-    if (seen.data?.event === 'token_accepted') this.#note({ op: 'refreshed', session, valid: true, ends_at: this.#acceptedOf(entry, seen.data.expires_at) });
     if (seen.data?.event === 'move') world.reached('asked to move');
     if (seen.data?.event === 'degraded') world.reached('degraded');
     if (!mine()) return;
@@ -263,8 +261,9 @@ export class Viewer {
   }
 
   /** A frame that a relay wrote to this viewer: what it brings is judged by then, however long it takes on its way. */
-  #noteFrame(session: string, text: string): void {
-    const { type = '', call_sid = null, seq = null, rows = [] } = JSON.parse(text) as Seen;
+  #noteFrame(session: string, text: string, entry: Entry | null = null): void {
+    const { type = '', call_sid = null, seq = null, rows = [], data } = JSON.parse(text) as Seen;
+    if (data?.event === 'token_accepted' && entry !== null) this.#note({ op: 'refreshed', session, valid: true, ends_at: this.#acceptedOf(entry, data.expires_at) });
     this.#note({ op: 'frame', session, type, call_sid, seq, fingerprint: seq === null ? null : this.#made.fingerprint(text) });
     for (const row of rows) this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
   }

@@ -69,7 +69,7 @@ export class World {
   }
 
   note(actor: string, note: Note): void {
-    this.records.push({ at: Math.round(this.now), actor, ...note } as HistoryRecord);
+    this.records.push({ at: Math.round(this.now), actor, ...note });
   }
 
   reached(what: string): void {

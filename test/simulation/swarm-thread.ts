@@ -1,0 +1,35 @@
+/** One thread of a swarm: runs the seeds that it is given, one after the other. */
+import { parentPort } from 'node:worker_threads';
+import { checkHistory } from '../history/check.ts';
+import { runSeed, type Run } from './run.ts';
+import { sometimesOf } from './sometimes.ts';
+import type { Failure, Order, SeedReport } from './swarm.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('this runs in a thread of a swarm');
+
+const failureOf = async (run: Run, { seed, only, replay }: Order): Promise<Failure | null> => {
+  const again = replay ? await runSeed({ seed, only }) : null;
+  const compared = again === null ? [] : checkHistory([{ at: 0, actor: 'auditor', op: 'replayed', hash: again.hash, expected: run.hash }]);
+  const violations = [...run.violations, ...compared];
+  return violations.length === 0 ? null : { seed, faults: [...run.plan.keys()], violations };
+};
+
+const report = async (order: Order): Promise<SeedReport> => {
+  const run = await runSeed(order);
+  return {
+    seed: run.seed,
+    virtualMs: run.virtualMs,
+    events: run.events,
+    deliveries: run.deliveries,
+    catchUpMs: run.catchUpMs,
+    faults: [...run.faults],
+    sometimes: [...sometimesOf(run)],
+    failure: await failureOf(run, order),
+  };
+};
+
+port.on('message', (order: Order | null) => {
+  if (order === null) port.close();
+  else void report(order).then((done) => port.postMessage(done));
+});

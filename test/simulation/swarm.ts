@@ -1,0 +1,110 @@
+/** Many seeds at once, spread over threads, and what they found together. */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Violation } from '../history/check.ts';
+import type { FaultKind } from './faults.ts';
+import { SOMETIMES } from './sometimes.ts';
+
+/** One seed that broke the promise. */
+export interface Failure {
+  readonly seed: number;
+  readonly faults: readonly FaultKind[];
+  readonly violations: readonly Violation[];
+}
+
+/** What a thread tells of one seed. */
+export interface SeedReport {
+  readonly seed: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly deliveries: number;
+  readonly catchUpMs: number;
+  readonly faults: readonly (readonly [FaultKind, number])[];
+  readonly sometimes: readonly (readonly [string, number])[];
+  readonly failure: Failure | null;
+}
+
+export interface Summary {
+  readonly seeds: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly deliveries: number;
+  readonly longestCatchUpMs: number;
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  readonly sometimes: ReadonlyMap<string, number>;
+  readonly failures: readonly Failure[];
+  /** Of what has to be reached, what was not. */
+  readonly neverReached: readonly string[];
+}
+
+export interface SwarmOptions {
+  readonly seeds: readonly number[];
+  /** Only these faults; null: any. */
+  readonly only: readonly FaultKind[] | null;
+  /** Default: as many as there are cores. */
+  readonly threads?: number;
+  /** Told after each seed. */
+  readonly progress?: (done: number, failed: number) => void;
+}
+
+/** What a thread is given. */
+export interface Order {
+  readonly seed: number;
+  readonly only: readonly FaultKind[] | null;
+  /** Whether it is run a second time, to compare the histories. */
+  readonly replay: boolean;
+}
+
+/** Every so manieth seed is run twice: the same seed has to give the same history. */
+const REPLAY_EVERY = 25;
+
+/** Runs every seed once. Rejects where a thread ends before its time. */
+export const swarm = async ({ seeds, only, threads = availableParallelism(), progress }: SwarmOptions): Promise<Summary> => {
+  const reports: SeedReport[] = [];
+  let next = 0;
+  let failed = 0;
+  const order = (): Order | null => {
+    const place = next++;
+    const seed = seeds[place];
+    return seed === undefined ? null : { seed, only, replay: place % REPLAY_EVERY === 0 };
+  };
+  const work = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(new URL('./swarm-thread.ts', import.meta.url));
+      const give = (): void => worker.postMessage(order());
+      worker.on('message', (report: SeedReport) => {
+        reports.push(report);
+        if (report.failure !== null) failed++;
+        progress?.(reports.length, failed);
+        give();
+      });
+      worker.once('error', reject);
+      worker.once('exit', () => resolve());
+      give();
+    });
+  await Promise.all(Array.from({ length: Math.min(threads, seeds.length) }, work));
+  if (reports.length !== seeds.length) throw new Error(`${seeds.length - reports.length} seeds were not run`);
+  return summaryOf(reports);
+};
+
+const summaryOf = (reports: readonly SeedReport[]): Summary => {
+  const sum = (of: (report: SeedReport) => number): number => reports.reduce((total, report) => total + of(report), 0);
+  const sometimes = added<string>(reports.map((report) => report.sometimes));
+  return {
+    seeds: reports.length,
+    virtualMs: sum((report) => report.virtualMs),
+    events: sum((report) => report.events),
+    deliveries: sum((report) => report.deliveries),
+    longestCatchUpMs: reports.reduce((longest, report) => Math.max(longest, report.catchUpMs), 0),
+    faults: added<FaultKind>(reports.map((report) => report.faults)),
+    sometimes,
+    failures: reports.flatMap(({ failure }) => (failure === null ? [] : [failure])).sort((a, b) => a.seed - b.seed),
+    neverReached: Object.keys(SOMETIMES).filter((what) => (sometimes.get(what) ?? 0) === 0),
+  };
+};
+
+const added = <Name>(counts: readonly (readonly (readonly [Name, number])[])[]): Map<Name, number> => {
+  const sums = new Map<Name, number>();
+  for (const [name, count] of counts.flat()) sums.set(name, (sums.get(name) ?? 0) + count);
+  return sums;
+};

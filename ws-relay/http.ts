@@ -32,8 +32,12 @@ export const refuseUpgrade = (socket: Duplex, code: ErrorCode): void => {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 };
 
-/** The token of an Authorization header, or null. */
-export const bearerOf = (req: IncomingMessage): string | null => /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? null;
+/** The token of an Authorization header; where it holds none, the code of why, as the API has it. */
+export const bearerOf = ({ headers: { authorization = '' } }: IncomingMessage): { readonly token: string } | { readonly code: 'token_missing' | 'token_invalid' } => {
+  if (authorization.trim() === '') return { code: 'token_missing' };
+  const token = /^Bearer +(\S+)$/i.exec(authorization.trim())?.[1];
+  return token === undefined ? { code: 'token_invalid' } : { token };
+};
 
 /** What `/health` says: never a token asked, never a failure, so that a probe tells a sick store from a dead process. */
 export const health = async ({ callLog, directory, options }: RelayParts, verifiedAt: number | null, state: string): Promise<string> => {
@@ -47,9 +51,9 @@ export const health = async ({ callLog, directory, options }: RelayParts, verifi
 /** Why this request may not read the metrics; null: it may. */
 export const metricsRefusal = async (parts: RelayParts, req: IncomingMessage): Promise<ErrorCode | null> => {
   if (parts.options.metricsOpen) return null;
-  const token = bearerOf(req);
-  if (token === null) return 'token_missing';
-  const verdict = await verifyOffer(parts, { kind: 'token', token });
+  const bearer = bearerOf(req);
+  if ('code' in bearer) return bearer.code;
+  const verdict = await verifyOffer(parts, { kind: 'token', ...bearer });
   if ('code' in verdict) return verdict.code;
   return mayDo(verdict.user, 'metrics.read', verdict.user.tenant) ? null : 'forbidden';
 };

@@ -19,14 +19,14 @@ const PATIENCE_MS = 2_000;
 
 /** Reads and answers one poll. `headers`: CORS. */
 export const answerPoll = async (parts: RelayParts, hub: Hub, req: IncomingMessage, res: ServerResponse, headers: Record<string, string>): Promise<void> => {
-  const token = bearerOf(req);
-  if (token === null) {
-    answerProblem(res, 'token_missing', headers);
+  const bearer = bearerOf(req);
+  if ('code' in bearer) {
+    answerProblem(res, bearer.code, headers);
     return;
   }
   try {
     const request = PollRequest.safeParse(JSON.parse(await bodyOf(parts, req)) as unknown);
-    if (request.success) await poll(parts, hub, token, request.data, res, headers);
+    if (request.success) await poll(parts, hub, bearer.token, request.data, res, headers);
     else answerProblem(res, 'invalid_request', headers);
   } catch (error) {
     answerProblem(res, error instanceof EarshotError ? error.code : 'invalid_json', headers);

@@ -13,10 +13,10 @@ export const SOCKET_PATHS: readonly string[] = ['/ws/calls/transcriptions', '/ws
 const PROTOCOL = 'earshot.v1';
 const BEARER = 'bearer.';
 
-/** The request's path and query; null where its target is none. */
-export const targetOf = (req: IncomingMessage): URL | null => {
+/** The request's path and query; null where its target is none. It may be a whole URL (RFC 9112, 3.2.2). */
+export const targetOf = ({ url = '/' }: IncomingMessage): URL | null => {
   try {
-    return new URL(`http://relay${req.url ?? '/'}`);
+    return new URL(url.startsWith('/') ? `http://relay${url}` : url);
   } catch {
     return null;
   }
@@ -53,7 +53,8 @@ export const offerOf = (req: IncomingMessage, query: URLSearchParams, allowQuery
 /** The code of why this request cannot be upgraded here, or null. */
 export const refusalOf = (req: IncomingMessage, path: string, allowedOrigins: readonly string[]): ErrorCode | null => {
   if (!SOCKET_PATHS.includes(path)) return 'not_found';
-  const webSocket = req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket' && req.headers['sec-websocket-version'] === '13';
+  // An Upgrade in an HTTP/1.0 request is to be ignored (RFC 9110, 7.8).
+  const webSocket = req.httpVersion === '1.1' && req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket' && req.headers['sec-websocket-version'] === '13';
   if (!webSocket) return 'upgrade_required';
   return originAllowed(req, allowedOrigins) ? null : 'origin_not_allowed';
 };
@@ -64,5 +65,6 @@ export const problem = (code: ErrorCode): string => JSON.stringify(problemOf(cod
 /** Headers that a refusal carries beside its problem document. */
 export const refusalHeaders = (code: ErrorCode): Record<string, string> => {
   if (code === 'upgrade_required') return { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': '13' };
+  if (ERRORS[code].status === 401) return { 'www-authenticate': 'Bearer' };
   return ERRORS[code].status === 503 ? { 'retry-after': '1' } : {};
 };

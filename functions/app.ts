@@ -2,7 +2,7 @@
 import { getRequestListener } from '@hono/node-server';
 import type { RequestListener } from 'node:http';
 import { createApi } from './api/api.ts';
-import { guard, type GuardedRequest } from './guard.ts';
+import { guard, isWebhook, type GuardedRequest } from './guard.ts';
 import { jobsRoute } from './jobs-route.ts';
 import type { Parts } from './parts.ts';
 import { apiServices } from './services.ts';
@@ -41,7 +41,7 @@ export const functionsApp = (parts: Parts, options: FunctionsOptions): Functions
   const work = jobsRoute(parts);
   const jobs = listener((request) => work.fetch(request));
   const secrets = (): Promise<readonly string[]> => allSecrets(parts);
-  const both: RequestListener = (request, response) => ((request.url ?? '').startsWith('/webhooks/') ? webhooks : api)(request, response);
+  const both: RequestListener = (request, response) => (isWebhook(request) ? webhooks : api)(request, response);
   return { webhooks, api, jobs, guarded: guard(both, { secrets }), secrets };
 };
 

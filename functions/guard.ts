@@ -31,13 +31,13 @@ export interface GuardOptions {
   readonly arrivalMaxMs?: number;
 }
 
-const isWebhook = (path: string): boolean => path.startsWith('/webhooks/');
+/** Whether a request goes to a webhook. Its target may be a whole URL (RFC 9112, 3.2.2). */
+export const isWebhook = ({ url = '/' }: IncomingMessage): boolean => /^(https?:\/\/[^/?#]*)?\/webhooks\//i.test(url);
 
 /** @returns a listener that answers 408, 413, 415 and 503 itself and hands everything else on, its body read */
 export const guard = (inner: RequestListener, options: GuardOptions): RequestListener => (request, response) => {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const encoding = request.headers['content-encoding'];
-  const maxBytes = isWebhook(path) ? WEBHOOK_BODY_MAX_BYTES : REST_BODY_MAX_BYTES;
+  const maxBytes = isWebhook(request) ? WEBHOOK_BODY_MAX_BYTES : REST_BODY_MAX_BYTES;
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') refuse(request, response, 'encoding_not_supported');
   else if (Number(request.headers['content-length'] ?? 0) > maxBytes) refuse(request, response, 'payload_too_large');
   else void readBody(request, response, maxBytes, options).then((read) => read && inner(request, response));

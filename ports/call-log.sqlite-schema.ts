@@ -11,7 +11,7 @@ export const LOG_MIGRATIONS: readonly Migration[] = [
     name: 'calls, their events and their keys',
     up: `
       CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), generation TEXT NOT NULL, mark INTEGER NOT NULL);
-      INSERT INTO log VALUES (1, lower(hex(randomblob(4))), 0);
+      INSERT INTO log VALUES (1, '', 0);
       CREATE TABLE calls (
         call_sid TEXT PRIMARY KEY, tenant TEXT NOT NULL, workspace TEXT NOT NULL, conversation_id TEXT, status TEXT NOT NULL, terminal INTEGER NOT NULL,
         agent_id TEXT, driver_id TEXT, search TEXT NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, unbound_since INTEGER,

@@ -28,6 +28,8 @@ export interface SqliteCallLogOptions {
 /** Opens the log; brings its schema up to date unless it is opened to read only. */
 export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
   const store = openSqlite({ ...options, migrations: LOG_MIGRATIONS.map((step) => step.up) });
+  // Chance comes from the runtime alone, so that a run can be replayed.
+  if (options.readOnly !== true) store.database.prepare("UPDATE log SET generation = ? WHERE generation = ''").run(options.runtime.randomHex(4));
   const reader = sqliteReader(store);
   const writer = options.readOnly === true ? null : sqliteWriter(store, reader, options.runtime);
   const commits = groupCommits((units) => store.transaction(units));

@@ -137,14 +137,16 @@ const checkViewers = (world: World, views: Views, report: Report): void => {
 
 const gotUpTo = (view: View, callSid: string, epoch: string): number => (view.callSid === callSid && view.epoch === epoch ? view.cursor : 0);
 
-/** Viewers that did not stay: stopped for good, kept away on purpose, or not connected at the last look. */
+/** Viewers that did not stay: stopped for good before the last look, kept away on purpose, or not connected then. */
 const gonesOf = (world: World): Set<string> => {
   const gone = new Set<string>(world.healed?.record.unreachable);
-  for (const { record } of world.of('stopped')) gone.add(record.actor);
-  for (const { record } of world.of('shown')) {
+  const looked = new Map<string, number>();
+  for (const { record, index } of world.of('shown')) {
+    looked.set(record.actor, index);
     const key = `${record.actor}\n${record.id}`;
     if (record.connected && !record.stopped) gone.delete(key);
     else gone.add(key);
   }
+  for (const { record, index } of world.of('stopped')) if (index < (looked.get(record.actor) ?? Infinity)) gone.add(record.actor);
   return gone;
 };

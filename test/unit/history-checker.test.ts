@@ -269,6 +269,7 @@ describe('a broken history is caught', () => {
     ['I2', 'a call is in the log again after it was erased', (parts) => void (parts.first = erased('ok'))],
     ['I2', 'a viewer that stayed was not given the end', (parts) => void (parts.screen = without(parts.screen, isEvent(11)))],
     ['I2', 'a viewer that stayed was given nothing at all', (parts) => void parts.screen.push({ at: 6_000, actor: 'viewer-4', op: 'follow', user: 'anna', tenant: 't1', id: 'conv_1' })],
+    ['I2', 'a viewer that closed its client only after the last look was not given the end', (parts) => { parts.screen = without(parts.screen, isEvent(11)); parts.end.push({ at: 110_000, actor: 'viewer-1', op: 'stopped', code: null }); }],
     ['I3', 'a viewer shows less than there is after the healing', (parts) => void parts.end.push({ at: 100_000, actor: 'viewer-1', op: 'shown', id: CALL, call_sid: CALL, seq: 10, connected: true, stopped: false, live: true })],
     ['I3', 'a viewer shows nothing after the healing', (parts) => void parts.end.push({ at: 100_000, actor: 'viewer-1', op: 'shown', id: CALL, call_sid: null, seq: 0, connected: true, stopped: false, live: true })],
     ['I3', 'a viewer that shows everything does not say so', (parts) => void parts.end.push({ at: 100_000, actor: 'viewer-1', op: 'shown', id: CALL, call_sid: CALL, seq: 11, connected: true, stopped: false, live: false })],

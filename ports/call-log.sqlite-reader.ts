@@ -32,14 +32,7 @@ export interface CallReader {
 const MERGERS_MAX_COUNT = 8;
 const CHANGES_PAGE_ROWS = 500;
 
-export const sqliteReader = ({ database }: SqliteDatabase): CallReader => {
-  // Prepared when first needed: a log opened to read only may be of an older schema than a statement.
-  const prepared = new Map<string, ReturnType<typeof database.prepare>>();
-  const sql = (text: string): ReturnType<typeof database.prepare> => {
-    let statement = prepared.get(text);
-    if (statement === undefined) prepared.set(text, (statement = database.prepare(text)));
-    return statement;
-  };
+export const sqliteReader = ({ sql }: Pick<SqliteDatabase, 'sql'>): CallReader => {
   const states = (rows: unknown): CallState[] => (rows as { state: string }[]).map(readState);
   const get = (callSid: string): CallState | null => {
     const row = sql('SELECT state FROM calls WHERE call_sid = ?').get(callSid) as { state: string } | undefined;

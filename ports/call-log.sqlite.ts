@@ -29,7 +29,7 @@ export interface SqliteCallLogOptions {
 export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
   const store = openSqlite({ ...options, migrations: LOG_MIGRATIONS.map((step) => step.up) });
   // Chance comes from the runtime alone, so that a run can be replayed.
-  if (options.readOnly !== true) store.database.prepare("UPDATE log SET generation = ? WHERE generation = ''").run(options.runtime.randomHex(4));
+  if (options.readOnly !== true) store.sql("UPDATE log SET generation = ? WHERE generation = ''").run(options.runtime.randomHex(4));
   const reader = sqliteReader(store);
   const writer = options.readOnly === true ? null : sqliteWriter(store, reader, options.runtime);
   const commits = groupCommits((units) => store.transaction(units));
@@ -82,7 +82,7 @@ interface Writer {
 const NO_DETAILS: CallDetails = { analysis_data: null, metadata_json: null };
 
 const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtime): Writer => {
-  const sql = (text: string): ReturnType<SqliteDatabase['database']['prepare']> => store.database.prepare(text);
+  const { sql } = store;
   const nextMark = sql('UPDATE log SET mark = mark + 1 RETURNING mark');
   const putCall = sql(`
     INSERT INTO calls (call_sid, tenant, workspace, conversation_id, status, terminal, agent_id, driver_id, search, created_at, changed_at, unbound_since, mark,

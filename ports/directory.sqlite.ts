@@ -33,7 +33,7 @@ const bodyOf = (row: unknown): unknown => JSON.parse((row as { body: string }).b
 
 /** What is put and read: workspaces, tenants, agents, users, drivers. */
 const entries = (store: SqliteDatabase) => {
-  const sql = (text: string): StatementSync => store.database.prepare(text);
+  const { sql } = store;
   const all = <T>(statement: StatementSync, ...values: Value[]): Promise<readonly T[]> => store.snapshot(() => statement.all(...values).map((row) => bodyOf(row) as T));
   const get = async <T>(statement: StatementSync, ...values: Value[]): Promise<T | null> => (await all<T>(statement, ...values))[0] ?? null;
   const put = (statement: StatementSync, ...values: Value[]): Promise<void> => store.transaction(() => void statement.run(...values));
@@ -92,7 +92,7 @@ const entries = (store: SqliteDatabase) => {
 
 /** What ends by itself, and where the first one wins: tickets, ended sign-ins, leases, watermarks. */
 const raced = (store: SqliteDatabase) => {
-  const sql = (text: string): StatementSync => store.database.prepare(text);
+  const { sql } = store;
   const putTicket = sql('INSERT INTO tickets VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const takeTicket = sql('DELETE FROM tickets WHERE hash = ? RETURNING hash, principal, expires_at');
   const endSignIn = sql('INSERT INTO ended_sign_ins VALUES (?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)');

@@ -19,7 +19,7 @@ const COLUMNS = 'id, workspace, tenant, reach_tenant, route, type, reason, conve
 export const sqliteRawStore = (options: { readonly path: string; readonly runtime: Runtime }): RawStore => {
   const store = openSqlite({ ...options, migrations: MIGRATIONS });
   const commit = groupCommits((work) => store.transaction(work));
-  const sql = (text: string): ReturnType<typeof store.database.prepare> => store.database.prepare(text);
+  const { sql } = store;
   const get = sql(`SELECT ${COLUMNS}, body FROM deliveries WHERE id = ?`);
   const insert = sql(`INSERT INTO deliveries (${COLUMNS}, body)
     VALUES (:id, :workspace, :tenant, :reach_tenant, :route, :type, :reason, :conversation_id, :agent_id, :call_sid, :received_at, 1, :body)

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { SQLITE_BUSY_MAX_MS } from '../core/protocol/limits.ts';
 import type { Runtime } from './runtime.ts';
@@ -24,6 +24,8 @@ export interface SqliteOptions {
 
 export interface SqliteDatabase {
   readonly database: DatabaseSync;
+  /** The statement of this text, prepared when it is first asked for: a log opened to read only may be of an older schema than a statement. */
+  sql(text: string): StatementSync;
   /** Runs in one `BEGIN IMMEDIATE` transaction: all of it or nothing. `work` must not wait. */
   transaction<T>(work: () => T): Promise<T>;
   /** Runs reads on one consistent snapshot. */
@@ -37,6 +39,7 @@ export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
   const database = new DatabaseSync(options.path, { readOnly: options.readOnly ?? false, timeout: BUSY_WAIT_MS });
   if (options.readOnly !== true) prepare(database, options.migrations);
   let open = true;
+  const prepared = new Map<string, StatementSync>();
 
   const run = async <T>(begin: string, work: () => T): Promise<T> => {
     const started = options.runtime.monotonic();
@@ -53,6 +56,11 @@ export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
   };
   return {
     database,
+    sql: (text) => {
+      let statement = prepared.get(text);
+      if (statement === undefined) prepared.set(text, (statement = database.prepare(text)));
+      return statement;
+    },
     transaction: (work) => run('BEGIN IMMEDIATE', work),
     snapshot: (work) => run('BEGIN', work),
     close: () => {

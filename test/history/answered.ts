@@ -54,7 +54,7 @@ const stands = (log: EpochLog, { content }: Delivery): boolean => {
 };
 
 /** A turn that comes when the final transcript is there is dropped where that has it, by its id or by its words. */
-const turnStands = (log: EpochLog, turnId: string, text: string): boolean => {
+const turnStands = (log: EpochLog, turnId: string | null, text: string): boolean => {
   let finished = false;
   let sameId = false;
   let sameWords = false;
@@ -62,7 +62,7 @@ const turnStands = (log: EpochLog, turnId: string, text: string): boolean => {
   for (const event of eventsOf(log)) {
     if (event.type === 'call_completed') finished = true;
     if (event.type !== 'transcription') continue;
-    if (event.turn_id === turnId) {
+    if (turnId === null ? event.text === text : event.turn_id === turnId) {
       if (event.text === text || (event.truncated === true && text.startsWith(event.text))) return true;
       sameId = true;
     }
@@ -93,7 +93,7 @@ const lackingAgentEvents = (logs: readonly EpochLog[], acked: readonly Delivery[
 /** Whether this entry of the quarantine may hold the delivery; of a body that was not kept only its ids are known. */
 const mayBe = ({ body }: RecordOf<'quarantined'>, { content }: Delivery): boolean => {
   if (body === null) return true;
-  if (content.kind === 'turn') return body.includes(inJson(content.turn_id));
+  if (content.kind === 'turn') return body.includes(inJson(content.turn_id ?? content.text));
   if (content.kind === 'agent_event') return body.includes(inJson(content.event_id));
   return true;
 };

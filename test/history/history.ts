@@ -22,7 +22,8 @@ export interface SpokenTurn {
 
 /** What a delivery would have the log say, by the sender's own knowledge. */
 export type Content =
-  | { readonly kind: 'turn'; readonly turn_id: string; readonly text: string }
+  /** `turn_id` null: the sender gave none. */
+  | { readonly kind: 'turn'; readonly turn_id: string | null; readonly text: string }
   | { readonly kind: 'agent_event'; readonly event_id: string; readonly type: string; readonly tool_call_id: string | null }
   /** The outcome of a conversation: its final transcript in order. `version`: 1, and one more for each time the provider changed its mind. */
   | { readonly kind: 'final'; readonly version: number; readonly transcript: readonly SpokenTurn[] }

@@ -48,9 +48,9 @@ const checkTurns = (events: readonly EventFrame[], sent: readonly Delivery[], tr
   const sentIds = new Map<string, Set<string>>();
   for (const { content } of sent) {
     if (content.kind !== 'turn') continue;
-    const revision = `${content.turn_id}\n${content.text}`;
+    const revision = `${content.turn_id ?? ''}\n${content.text}`;
     sentRevisions.set(revision, (sentRevisions.get(revision) ?? 0) + 1);
-    idsIn(sentIds, content.text).add(content.turn_id);
+    idsIn(sentIds, content.text).add(content.turn_id ?? '');
   }
   const revisions = new Map<string, number>();
   const ids = new Map<string, Set<string>>();

@@ -40,7 +40,7 @@ const allowed = (versions: ReadonlyMap<number, readonly SpokenTurn[]>, least: nu
 
 const checkStanding = (call: LoggedCall, transcripts: readonly (readonly SpokenTurn[])[], sent: readonly Delivery[], report: Report): void => {
   const standing = standingTurns(eventsOf(call.current));
-  const live = new Set(sent.flatMap(({ content }) => (content.kind === 'turn' ? [content.turn_id] : [])));
+  const live = new Set(sent.flatMap(({ content }) => (content.kind === 'turn' ? [content.turn_id ?? content.text] : [])));
   const problems = transcripts.map((transcript) => differs(standing, transcript, live));
   if (problems.includes(null)) return;
   report('I6', `the standing turns of ${call.callSid} are not the final transcript: ${problems.at(-1) ?? ''}`, call.final?.index ?? null);
@@ -54,7 +54,7 @@ const differs = (standing: readonly Turn[], transcript: readonly SpokenTurn[], l
     const sameText = turn.truncated === true ? row.text.startsWith(turn.text) : turn.text === row.text;
     if (turn.index !== place || turn.speaker !== row.speaker || !sameText) return `turn ${place} is ${turn.turn_id}, index ${turn.index}, of event ${turn.seq}`;
   }
-  const extra = standing.slice(transcript.length).find((turn) => turn.late !== true || !live.has(turn.turn_id));
+  const extra = standing.slice(transcript.length).find((turn) => turn.late !== true || !(live.has(turn.turn_id) || live.has(turn.text)));
   return extra === undefined ? null : `turn ${extra.turn_id} of event ${extra.seq} stands behind its end`;
 };
 

@@ -48,6 +48,9 @@ const INSTANCES = 2;
 const REQUEST_MAX_MS = 60_000;
 const RESTART_MS = 1_500;
 
+/** What `fetch` rejects with when nothing came in time. */
+const CUT = Object.assign(new Error('fetch failed'), { name: 'TimeoutError' });
+
 const settings = readSettings({ LOG_LEVEL: 'info' }, 'local');
 
 export class FunctionsHost {
@@ -150,13 +153,12 @@ export class FunctionsHost {
 
   #providerFate(dial: boolean): Fate {
     const { faults } = this.#made.world;
-    const cut = Object.assign(new Error('fetch failed'), { name: 'TimeoutError' });
     if (dial) {
-      if (faults.strikes('dial_answer_lost')) return { fate: 'answer_lost', error: cut };
+      if (faults.strikes('dial_answer_lost')) return { fate: 'answer_lost', error: CUT };
       return faults.strikes('dial_answer_late') ? { fate: 'answered', lateMs: faults.chance('dial_answer_late')() * DIAL_POST_MAX_MS } : { fate: 'answered' };
     }
-    if (faults.strikes('provider_hangs')) return { fate: 'answer_lost', error: cut };
-    return faults.strikes('provider_down') ? { fate: 'refused', error: cut } : { fate: 'answered' };
+    if (faults.strikes('provider_hangs')) return { fate: 'answer_lost', error: CUT };
+    return faults.strikes('provider_down') ? { fate: 'refused', error: CUT } : { fate: 'answered' };
   }
 
   #request(work: (instance: Instance) => Promise<Answered>): Promise<Answered | null> {

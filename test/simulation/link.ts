@@ -20,6 +20,7 @@ const CUT = 1006;
 const NO_CODE = 1005;
 /** What a peer's kernel takes besides what we hold. */
 const THROTTLED_BYTES_PER_SECOND = 20;
+const NARROW_BYTES = 1_500;
 /** A client's answer to a ping. */
 const PONG_MS = 30;
 const FAREWELL_MS = 3_000;
@@ -28,6 +29,7 @@ export class Link {
   readonly #world: World;
   readonly #viewer: ViewerEnd;
   readonly #relay: Actor;
+  readonly #highWater: number;
   #connected: Connected | null = null;
   /** Relay to viewer: what was written and not taken yet. */
   readonly #down: { readonly text: string; readonly bytes: number }[] = [];
@@ -50,6 +52,7 @@ export class Link {
   throttled = false;
 
   constructor(world: World, viewer: ViewerEnd, relay: Actor, delayMs: number) {
+    this.#highWater = world.faults.strikes('link_narrow') ? NARROW_BYTES : BUFFER_HIGH_WATER_BYTES;
     this.#world = world;
     this.#viewer = viewer;
     this.#relay = relay;
@@ -66,7 +69,7 @@ export class Link {
       this.#down.push({ text, bytes: frame.length });
       this.#flow();
     },
-    room: () => BUFFER_HIGH_WATER_BYTES - this.#waiting,
+    room: () => this.#highWater - this.#waiting,
     waiting: () => this.#waiting,
     taken: () => this.#taken,
     hold: (held) => {

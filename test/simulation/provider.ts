@@ -205,15 +205,18 @@ export class Provider {
   async #speak(conversation: Conversation, place: number, chance: () => number): Promise<void> {
     await this.#wait(300 + chance() * 3_000);
     const speaker = chance() < 0.5 ? 'agent' : 'driver';
-    const text = `${conversation.conversation_id} ${place} ${oneOf(WORDS, chance)} ${oneOf(WORDS, chance)}`;
-    this.#world.note('world', { op: 'canary', what: 'words', text });
+    const { faults } = this.#world;
+    const words = `${conversation.conversation_id} ${place} ${oneOf(WORDS, chance)} ${oneOf(WORDS, chance)}`;
+    this.#world.note('world', { op: 'canary', what: 'words', text: words });
+    const text = faults.strikes('long_texts') ? `${words} ${oneOf(WORDS, chance).repeat(1_500)}` : words;
     conversation.live.push({ speaker, text });
     const turnId = `${conversation.conversation_id}-t${place}`;
     const at = Math.round((this.#world.clock.now() - conversation.talkedFrom) / 1000);
     const address = conversation.call_sid !== null && chance() < 0.2 ? { call_sid: conversation.call_sid } : { conversation_id: conversation.conversation_id, agent_id: conversation.agent.agent_id };
-    const body = { ...address, turn_id: turnId, speaker, text, time_in_call_secs: at };
+    const named = faults.strikes('turns_without_id') ? null : turnId;
+    const body = { ...address, ...(named === null ? {} : { turn_id: named }), speaker, text, time_in_call_secs: at };
     if (chance() < 0.3) this.#post(conversation, 'transcription', 'interim', { ...body, state: 'interim', text: text.slice(0, 12) }, { kind: 'other' });
-    this.#post(conversation, 'transcription', 'turn', body, { kind: 'turn', turn_id: turnId, text });
+    this.#post(conversation, 'transcription', 'turn', body, { kind: 'turn', turn_id: named, text });
     if (chance() < 0.15) {
       const tool = `tool_${this.#world.clock.randomHex(4)}`;
       conversation.tools.push(tool);
@@ -272,7 +275,8 @@ export class Provider {
     const { workspace } = conversation.agent;
     const headers = (): Record<string, string> => ({ 'elevenlabs-signature': signatureHeader(this.#secrets.get(workspace) ?? '', this.#seconds(), body) });
     const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${conversation.version} ${this.#world.clock.randomHex(2)}`, route: 'post-call', type, conversation, workspace, body, content, headers, marker: null };
-    for (let copy = 0; copy < this.#copies(); copy++) void this.#attempt(outgoing, 1);
+    const copies = this.#copies();
+    for (let copy = 0; copy < copies; copy++) void this.#attempt(outgoing, 1);
   }
 
   async #attempt(outgoing: Outgoing, attempt: number): Promise<void> {
@@ -296,7 +300,10 @@ export class Provider {
     const body = JSON.stringify(fields);
     const key = this.#ingestKey(workspace, tenant);
     const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${this.#world.clock.randomHex(4)}`, route, type, conversation, workspace, body, content, headers: () => ({ authorization: `Bearer ${key}` }), marker: null };
-    for (let copy = 0; copy < this.#copies(); copy++) void this.#persist(outgoing, type === 'interim' ? 1 : SENDER_ATTEMPTS);
+    const copies = this.#copies();
+    // Who gives no ids may well write the same in other words of JSON.
+    const written = (copy: number): Outgoing => (content.kind === 'turn' && content.turn_id === null ? { ...outgoing, body: JSON.stringify(fields, null, copy) } : outgoing);
+    for (let copy = 0; copy < copies; copy++) void this.#persist(written(copy), type === 'interim' ? 1 : SENDER_ATTEMPTS);
   }
 
   /** A tool of ours sends again until it is answered 200, and gives up in the end. */

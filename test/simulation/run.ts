@@ -58,6 +58,7 @@ const AFTERWARDS_MS = 40 * 60_000;
 /** Whoever left without a word is missed by then: no pong for so long, and a heartbeat's time on top. */
 const GONE_MS = PONG_WAIT_MS + 2 * HEARTBEAT_MS + 10_000;
 const REQUEST_TRIES = 4;
+const COMMON_NUMBER = '+15550001234';
 
 /** Runs one seed. The same options give the same history. */
 export const runSeed = async (options: RunOptions): Promise<Run> => {
@@ -175,10 +176,11 @@ class Scene {
     const world = this.#world;
     const admin = ADMINS.get(tenant);
     if (admin === undefined) return;
-    const to = this.#number();
-    // Two users of one tenant may well choose the same key.
-    const key = `key-${this.#requests++ % 3 === 0 ? 0 : this.#requests}`;
-    const request = AGENTS.some((agent) => agent.agent_id === agentId && agent.tenant === tenant) ? { to, agent_id: agentId } : { to };
+    // Two users may well choose the same key for the same words.
+    const alike = this.#requests++ % 3 === 0;
+    const to = alike ? COMMON_NUMBER : this.#number();
+    const key = alike ? 'key-alike' : `key-${this.#requests}`;
+    const request = !alike && AGENTS.some((agent) => agent.agent_id === agentId && agent.tenant === tenant) ? { to, agent_id: agentId } : { to };
     for (let attempt = 0; attempt < REQUEST_TRIES; attempt++) {
       const id = `request-${this.#requests}-${attempt}`;
       world.note(admin.user, { op: 'request', phase: 'invoke', id, user: admin.user, tenant, idempotency_key: key, number: to });
@@ -396,7 +398,7 @@ class Scene {
 
   async #caughtUp(): Promise<boolean> {
     const heads = new Map((await this.#calls()).map((call) => [call.call_sid, call.last_seq]));
-    return this.#viewers.every((viewer) => viewer.stopped || viewer.positions.every(({ callSid, seq }) => !heads.has(callSid) || heads.get(callSid) === seq));
+    return this.#viewers.every((viewer) => viewer.stopped || (viewer.live && viewer.positions.every(({ callSid, seq }) => !heads.has(callSid) || heads.get(callSid) === seq)));
   }
 
   // --- The audit ---

@@ -86,16 +86,19 @@ export class Desk {
     }
   }
 
-  /** Runs the jobs once. */
-  async runJobs(): Promise<void> {
+  /** Runs the jobs once. Answers how many waiting deliveries they freed; null: no answer came. */
+  async runJobs(): Promise<number | null> {
     const { jobsUrl, token } = this.#options;
     try {
       const authorization = `Bearer ${await token(`${SERVICE}-t1`, 't1', 600)}`;
       const answer = await fetch(jobsUrl, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: '{}', signal: AbortSignal.timeout(30_000) });
-      await answer.text();
-      if (answer.ok) this.jobs += 1;
+      const report = (await answer.json()) as { readonly freed?: number };
+      if (!answer.ok) return null;
+      this.jobs += 1;
+      return report.freed ?? 0;
     } catch {
       // The scheduler comes again.
+      return null;
     }
   }
 }

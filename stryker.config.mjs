@@ -1,0 +1,33 @@
+/**
+ * Mutation testing of `core/`: `npm run mutate`. Every piece of logic is changed on purpose, one change at a time, and the unit tests
+ * have to notice. The report is `reports/mutation/index.html`; the score below 80 breaks the build.
+ * One part alone: `npm run mutate -- --mutate 'core/domain/relay/**'`. A later run repeats only what changed since.
+ */
+export default {
+  mutate: [
+    'core/domain/**/*.ts',
+    'core/settings.ts',
+    'core/settings-table.ts',
+    'core/protocol/*.ts',
+    // Tables of words and numbers. `docs/generated` is printed from them and `limits.test.ts` holds the numbers against one another;
+    // a changed sentence or bound would be found by a copy of the table alone.
+    '!core/protocol/{codes,limits}.ts',
+    // What a relay and the API say, as declarations: the product takes types and the printed documents from them and parses nothing.
+    '!core/protocol/{frames,asyncapi}.ts',
+  ],
+  // Sentences for people (`test/mutation/sentences.ts` says which).
+  plugins: ['@stryker-mutator/vitest-runner', './test/mutation/sentences.ts'],
+  ignorers: ['sentences'],
+  testRunner: 'vitest',
+  vitest: { configFile: 'test/mutation/vitest.config.ts' },
+  coverageAnalysis: 'perTest',
+  concurrency: 2,
+  thresholds: { high: 90, low: 80, break: 80 },
+  reporters: ['clear-text', 'html', 'json'],
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false, reportMutants: false },
+  incremental: true,
+  incrementalFile: 'reports/mutation/incremental.json',
+  ignorePatterns: ['/data', '/dist', '/client/dist', '/reports', '/docs/decisions'],
+  tempDirName: '.stryker-tmp',
+  allowEmpty: false,
+};

@@ -31,6 +31,8 @@ export interface Conversation {
   live: SpokenTurn[];
   transcript: SpokenTurn[];
   readonly tools: string[];
+  /** Nothing is posted while it lasts. */
+  readonly silent: boolean;
 }
 
 export type Route = keyof typeof WEBHOOK_PATHS;
@@ -96,6 +98,7 @@ export class Provider {
       live: [],
       transcript: [],
       tools: [],
+      silent: this.#world.faults.strikes('nothing_live'),
     };
     this.conversations.set(conversation.conversation_id, conversation);
     if (conversation.call_sid !== null) this.#world.note('provider', { op: 'rang', call_sid: conversation.call_sid, conversation_id: conversation.conversation_id, number });
@@ -208,7 +211,7 @@ export class Provider {
     const { faults } = this.#world;
     const words = `${conversation.conversation_id} ${place} ${oneOf(WORDS, chance)} ${oneOf(WORDS, chance)}`;
     this.#world.note('world', { op: 'canary', what: 'words', text: words });
-    const text = faults.strikes('long_texts') ? `${words} ${oneOf(WORDS, chance).repeat(1_500)}` : words;
+    const text = faults.strikes('long_texts') ? `${words} ${oneOf(WORDS, chance).repeat(2_500)}` : words;
     conversation.live.push({ speaker, text });
     const turnId = `${conversation.conversation_id}-t${place}`;
     const at = Math.round((this.#world.clock.now() - conversation.talkedFrom) / 1000);
@@ -240,7 +243,10 @@ export class Provider {
       if (other === 'post_call_transcription_otel') return;
     }
     if (faults.strikes('webhook_lost')) return;
-    this.#send(conversation, 'post_call_transcription', this.#envelope('post_call_transcription', this.#told(conversation)), { kind: 'final', version, transcript: [...transcript] });
+    const envelope = this.#envelope('post_call_transcription', this.#told(conversation));
+    const send = (): void => this.#send(conversation, 'post_call_transcription', envelope, { kind: 'final', version, transcript: [...transcript] });
+    if (faults.strikes('webhook_late')) this.#world.after(30_000 + faults.chance('webhook_late')() * 200_000, send);
+    else send();
   }
 
   /** The conversation as the API and the webhook tell it. */
@@ -296,6 +302,7 @@ export class Provider {
   }
 
   #post(conversation: Conversation, route: Route, type: string, fields: object, content: Content): void {
+    if (conversation.silent) return;
     const { workspace, tenant } = conversation.agent;
     const body = JSON.stringify(fields);
     const key = this.#ingestKey(workspace, tenant);

@@ -1,0 +1,373 @@
+/**
+ * The mutants: each breaks one rule of the product in the way that somebody might break it one day. The simulation has to find
+ * every one, by the invariant that it breaks, on a seed that the product as it is passes.
+ */
+import type { Invariant } from '../history/check.ts';
+import type { FaultKind } from '../simulation/faults.ts';
+import type { Edit } from './edit.ts';
+
+export interface Mutant {
+  readonly name: string;
+  /** Any of these names it; the first is the one that it is meant for. */
+  readonly invariants: readonly Invariant[];
+  readonly edits: readonly Edit[];
+  /** Faults under which it shows, each with its strength. */
+  readonly plan: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Whether the run is repeated and compared. */
+  readonly replay?: true;
+}
+
+const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
+
+const CLIENT_CALL = 'core/domain/client/call.ts';
+const PUMP = 'core/domain/relay/pump.ts';
+const FEED = 'core/domain/relay/feed.ts';
+const SESSION = 'core/domain/relay/session.ts';
+const STANDING = 'core/domain/relay/standing.ts';
+const COMPARISON = 'ws-relay/comparison.ts';
+const FEEDS = 'ws-relay/feeds.ts';
+const PUBLISH = 'functions/calls/publish.ts';
+const RECEIVE = 'functions/webhooks/receive.ts';
+const ORIGIN = 'functions/webhooks/origin.ts';
+const ROUTE_FACTS = 'functions/calls/route-facts.ts';
+const REDRIVE = 'functions/calls/redrive.ts';
+const START_CALLS = 'functions/calls/start-calls.ts';
+const LOG = 'ports/call-log.sqlite.ts';
+const LOG_READER = 'ports/call-log.sqlite-reader.ts';
+const FINISHED = 'core/domain/call/decide-finished.ts';
+const SIGNATURE = 'core/domain/elevenlabs/signature.ts';
+
+/** A write that takes the place of what stands there, as a store without a transaction would. */
+const OVERWRITE = edit(LOG, "'INSERT INTO events (call_sid, seq, text, whole_text) VALUES (?, ?, ?, ?)'", "'INSERT OR REPLACE INTO events (call_sid, seq, text, whole_text) VALUES (?, ?, ?, ?)'");
+
+export const MUTANTS: readonly Mutant[] = [
+  // I1
+  {
+    name: 'the client drops no duplicate',
+    invariants: ['I1'],
+    edits: [edit(CLIENT_CALL, "if (seq <= this.cursor) return 'old';\n    if (seq === this.cursor + 1) return 'next';", "if (seq <= this.cursor + 1) return 'next';")],
+    plan: { frame_doubled: 1 },
+  },
+  {
+    name: 'the pump drops what there is no room for',
+    invariants: ['I1'],
+    edits: [edit(PUMP, "if (left <= 0) return stop('full');", 'if (left <= 0) {\n      at++;\n      continue;\n    }')],
+    plan: { link_narrow: 1, link_slow: 1 },
+  },
+  {
+    name: 'the cursor is moved before the send',
+    invariants: ['I1'],
+    edits: [edit(FEEDS, 'subscription.cursor = cursor;', 'subscription.cursor = Math.max(cursor, feed.head);')],
+    plan: { link_narrow: 1, link_slow: 1, link_cut: 0.4 },
+  },
+  {
+    name: 'the pump stops one event before the head (`>` for `>=`)',
+    invariants: ['I1', 'I2', 'I3'],
+    edits: [edit(PUMP, 'while (at < feed.head) {', 'while (at + 1 < feed.head) {')],
+    plan: {},
+  },
+  {
+    name: 'a gap is not filled',
+    invariants: ['I1', 'I2', 'I3'],
+    edits: [edit(FEED, 'this.#doubted || this.known > this.head ? this.head :', 'this.#doubted ? this.head :')],
+    plan: { bus_drops: 1 },
+  },
+  // I2
+  {
+    name: 'a delivery is answered before its commit',
+    invariants: ['I2'],
+    edits: [
+      edit(
+        RECEIVE,
+        'const routed = await routeFacts(parts, origin, reading.address, reading.entries);\n  return settle(',
+        "const routed = await Promise.race([routeFacts(parts, origin, reading.address, reading.entries).catch(() => null), Promise.resolve(null)]);\n  if (routed === null) return { result: 'stored', call_sid: null, conversation_id: null, type: reading.type, tenant: origin.tenant };\n  return settle(",
+      ),
+    ],
+    plan: { log_unavailable: 1, function_crash: 1 },
+  },
+  {
+    name: "a commit's error is swallowed",
+    invariants: ['I2'],
+    edits: [edit(PUBLISH, "parts.metrics.count('earshot_log_append_failures_total', {});\n    throw error;", "parts.metrics.count('earshot_log_append_failures_total', {});\n    if (error instanceof Error) return null as R;\n    throw error;")],
+    plan: { log_unavailable: 1 },
+  },
+  {
+    name: 'a failed publication is ignored, and nobody compares with the log',
+    invariants: ['I2', 'I3'],
+    edits: [edit(COMPARISON, 'if (!stopped) void compareOrWarn().then(next);', 'if (!stopped) next();')],
+    plan: { publish_fails: 1 },
+  },
+  // I3
+  {
+    name: 'the relay never compares with the log again',
+    invariants: ['I3', 'I2'],
+    edits: [edit(COMPARISON, '    runtime.after(COMPARE_MS, () => {\n      if (!stopped) void compareOrWarn().then(next);\n    });', '')],
+    plan: { bus_goes_silent: 1, bus_unsubscribes: 1 },
+  },
+  {
+    name: 'the comparison skips a page',
+    invariants: ['I3', 'I2'],
+    edits: [edit(LOG_READER, 'const CHANGES_PAGE_ROWS = 500;', 'const CHANGES_PAGE_ROWS = 1;'), edit(LOG_READER, 'const last = more ? (rows.at(-1)?.mark ?? head) : head;', 'const last = head;')],
+    plan: { bus_drops: 1, bus_unsubscribes: 1 },
+  },
+  {
+    name: 'the reconciler reads the first page of a list only',
+    invariants: ['I3'],
+    edits: [edit('functions/reconciler/list-conversations.ts', 'cursor = page.next_cursor;', 'cursor = null;')],
+    plan: { webhook_lost: 1, nothing_live: 1 },
+  },
+  {
+    name: 'nothing that waits is driven again',
+    invariants: ['I3'],
+    edits: [edit(REDRIVE, "let used = 0;\n  for (const delivery of deliveries) {", "let used = 0;\n  for (const delivery of deliveries) {\n    if (delivery.reason === 'waiting') continue;")],
+    plan: { dial_answer_late: 1, dial_answer_lost: 0.4 },
+  },
+  // I4
+  {
+    name: 'the seq is taken from a call that was read before the transaction',
+    invariants: ['I4', 'I1'],
+    edits: [
+      OVERWRITE,
+      edit(LOG, 'const NO_DETAILS: CallDetails', 'const readBefore = new Map<string, { readonly at: number; readonly call: CallState | null }>();\nconst NO_DETAILS: CallDetails'),
+      edit(
+        LOG,
+        'append: (callSid, entries) => {\n      const call = reader.get(callSid);',
+        'append: (callSid, entries) => {\n      const known = readBefore.get(callSid);\n      const call = known !== undefined && runtime.monotonic() - known.at < 20 ? known.call : reader.get(callSid);\n      if (call !== known?.call) readBefore.set(callSid, { at: runtime.monotonic(), call });',
+      ),
+    ],
+    plan: { webhook_doubled: 1, turns_shuffled: 1 },
+  },
+  {
+    name: 'an append is repeated without a look at its keys',
+    invariants: ['I4', 'I5'],
+    edits: [edit(LOG, 'if (row !== undefined) seen.set(key, row.value);', '')],
+    plan: { log_unknown_commit: 1, webhook_doubled: 1 },
+  },
+  {
+    name: 'the conversation is filled in when an event is read',
+    invariants: ['I4', 'I1'],
+    edits: [edit(LOG_READER, 'events: rows.map(({ seq, text }) => ({ seq, text }))', 'events: rows.map(({ seq, text }) => ({ seq, text: JSON.stringify({ ...JSON.parse(text), conversation_id: call.conversation_id }) }))')],
+    plan: { link_cut: 1, dial_answer_late: 1, dial_without_id: 1 },
+  },
+  // I5
+  {
+    name: "an event's key is made when it is received",
+    invariants: ['I5'],
+    edits: [edit('functions/webhooks/read-ingest.ts', 'event_id: String(event.event_id ?? onceId)', 'event_id: onceId'), edit('core/domain/call/keys.ts', "if (fact.tool_call_id !== null && (fact.type === 'tool_executing' || fact.type === 'tool_completed')) return toolKey(fact.tool_call_id, fact.type);", '')],
+    plan: { webhook_doubled: 1, log_unknown_commit: 1 },
+  },
+  {
+    name: 'keys are written outside the transaction',
+    invariants: ['I5', 'I4'],
+    edits: [edit(LOG, 'for (const [key, value] of decision.keys) putKey.run(call.call_sid, key, value);', 'runtime.after(1_500, () => {\n      for (const [key, value] of decision.keys) putKey.run(call.call_sid, key, value);\n    });')],
+    plan: { webhook_doubled: 1 },
+  },
+  {
+    name: "a turn's key is a hash over the raw body",
+    invariants: ['I5'],
+    edits: [
+      edit(
+        RECEIVE,
+        "if (reading.read === 'interim') return",
+        "if (reading.read === 'facts' && route === 'transcription') for (const { fact } of reading.entries) if (fact.kind === 'turn' && fact.turn_id === null) Object.assign(fact, { turn_id: parts.runtime.sha256(text) });\n  if (reading.read === 'interim') return",
+      ),
+    ],
+    plan: { turns_without_id: 1, webhook_doubled: 1 },
+  },
+  {
+    name: 'webhook and reconciler finish a call under a key of their own each',
+    invariants: ['I5', 'I6'],
+    edits: [edit(FINISHED, 'const key = outcomeKey(fact.outcome, draft.sha256);', 'const key = `${source}:${outcomeKey(fact.outcome, draft.sha256)}`;'), edit(FINISHED, 'if (!isTerminal(draft.call.status)) {\n    takeTranscript', "if (!isTerminal(draft.call.status) || source === 'webhook') {\n    takeTranscript")],
+    plan: { webhook_late: 1 },
+  },
+  // I6
+  {
+    name: 'the last outcome to arrive wins',
+    invariants: ['I6', 'I5'],
+    edits: [edit(FINISHED, 'const older = draft.call.outcome_at !== null && fact.at < draft.call.outcome_at;', 'const older = false;'), edit(FINISHED, "if (draft.key(key) !== undefined) return { result: 'duplicate' };", '')],
+    plan: { outcome_amended: 1, webhook_doubled: 1, log_unavailable: 1 },
+  },
+  {
+    name: 'what comes after a seal ends in no new one',
+    invariants: ['I6'],
+    edits: [edit('core/domain/call/decide.ts', 'if (sealed > 0 && draft.call.last_seq >= first && draft.call.seal_revision === sealed) draft.seal();', '')],
+    plan: { outcome_amended: 1 },
+  },
+  {
+    name: 'live turns are never retracted',
+    invariants: ['I6'],
+    edits: [edit('core/domain/call/reconcile-transcript.ts', "live.filter((turn) => !kept.has(turn)).map((turn) => ({ change: 'retracted', turn }))", '[]')],
+    plan: {},
+  },
+  // I7
+  {
+    name: 'rights are checked at the connection only',
+    invariants: ['I7'],
+    edits: [edit(SESSION, "if (verdict === 'revoked') this.#fail('access_revoked');\n      else if (verdict === 'held') this.#confirmed(at);", "if (verdict !== 'unknown') this.#confirmed(at);")],
+    plan: { right_removed: 1 },
+  },
+  {
+    name: "whose a call is comes from the client's own claims",
+    invariants: ['I7'],
+    edits: [edit('core/domain/relay/subscriptions.ts', "!mayDo(asker, 'calls.watch', found.call.tenant)", "!mayDo(asker, 'calls.watch', asker.tenant)")],
+    plan: {},
+  },
+  {
+    name: 'rights once held are remembered for ever',
+    invariants: ['I7'],
+    edits: [edit('ws-relay/rights.ts', 'const asked = check(user).finally(() => underWay.delete(key));', 'const asked = check(user);')],
+    plan: { right_removed: 1 },
+  },
+  {
+    name: "any workspace's secret is good for any agent",
+    invariants: ['I7', 'I6', 'I5'],
+    edits: [
+      edit(ROUTE_FACTS, '  if (call.workspace !== reach.workspace) return false;\n  if (reach.tenant !== null) return call.tenant === reach.tenant;', '  if (reach.tenant !== null) return call.tenant === reach.tenant;'),
+      edit(ROUTE_FACTS, 'if (agent !== null && (agent.workspace !== reach.workspace || (reach.tenant !== null && agent.tenant !== reach.tenant)))', 'if (agent !== null && reach.tenant !== null && agent.tenant !== reach.tenant)'),
+      edit(ROUTE_FACTS, "if (result.call.workspace !== reach.workspace || result.call.tenant !== tenant) return { routed: 'foreign' };", ''),
+    ],
+    plan: { webhook_foreign: 1 },
+  },
+  {
+    name: 'a conversation is adopted without a look at who has it',
+    invariants: ['I7', 'I2', 'I5'],
+    edits: [
+      edit(LOG, 'const owner = reader.ownerOf(conversationId);\n      const owned', 'const owner = null as string | null;\n      const owned'),
+      edit(LOG, "'INSERT INTO conversations (conversation_id, call_sid) VALUES (?, ?)'", "'INSERT OR REPLACE INTO conversations (conversation_id, call_sid) VALUES (?, ?)'"),
+      edit(LOG, 'const owner = reader.ownerOf(id);\n      if (owner !== null) owners.set(id, owner);', ''),
+    ],
+    plan: { webhook_doubled: 1 },
+  },
+  // I8
+  {
+    name: "a token's end is looked at when it is offered only",
+    invariants: ['I8'],
+    edits: [edit(STANDING, "if (this.isOver(user, at)) return ['token_expired'];", '')],
+    plan: { token_short: 1, token_refused: 1 },
+  },
+  // I9
+  {
+    name: 'the client of the provider dials again where no answer came',
+    invariants: ['I9'],
+    edits: [edit('ports/voice-provider.elevenlabs.ts', 'return answerOfFailure(error);', 'if (error === undefined) return answerOfFailure(error);\n        return answerOfDial((await ask(url, post)).status, { success: true });')],
+    plan: { dial_answer_lost: 1 },
+  },
+  {
+    name: 'an Idempotency-Key belongs to everybody',
+    invariants: ['I9', 'I7'],
+    edits: [edit('functions/api/idempotency.ts', '[asker.tenant, asker.user, route, header]', '[route, header]')],
+    plan: {},
+  },
+  {
+    name: 'the key is saved after the dial',
+    invariants: ['I9'],
+    edits: [
+      edit(START_CALLS, 'newCall(parts, asker, workspace, tenant.tenant, agent.agent_id, target)), key);', 'newCall(parts, asker, workspace, tenant.tenant, agent.agent_id, target)), null);'),
+      edit(START_CALLS, 'const calls = await Promise.all(created.calls.map(', 'if (key !== null) await parts.callLog.create([], key);\n  const calls = await Promise.all(created.calls.map('),
+    ],
+    plan: { function_crash: 1, dial_answer_late: 1 },
+  },
+  // I10
+  {
+    name: 'a delivery is used before it is verified',
+    invariants: ['I10'],
+    edits: [
+      edit(
+        RECEIVE,
+        "const origin = await originOf(parts, delivery, route !== 'post-call');",
+        "const early = read(route, parse(delivery.body.toString('utf8')), 'once:early', parts.runtime.now());\n  if (early.read === 'facts') for (const workspace of await parts.directory.workspaces()) await routeFacts(parts, { workspace: workspace.workspace, tenant: null }, early.address, early.entries);\n  const origin = await originOf(parts, delivery, route !== 'post-call');",
+      ),
+    ],
+    plan: { webhook_forged: 1 },
+  },
+  {
+    name: 'a delivery is taken when the secrets cannot be read',
+    invariants: ['I10'],
+    edits: [edit(ORIGIN, 'const workspaces = await parts.directory.workspaces();', "const workspaces = await parts.directory.workspaces().catch(() => null);\n  if (workspaces === null) return { workspace: 'shared', tenant: null, unsigned: false };")],
+    plan: { webhook_forged: 1, directory_outage: 1, directory_unavailable: 1 },
+  },
+  {
+    name: 'the beginning of a signature is enough',
+    invariants: ['I10'],
+    edits: [
+      edit(SIGNATURE, '/^[0-9a-f]{64}$/', '/^[0-9a-f]{8,64}$/'),
+      edit(SIGNATURE, 'if (a.length !== b.length) return false;\n  let difference = 0;\n  for (let i = 0; i < a.length; i++)', 'let difference = 0;\n  for (let i = 0; i < b.length; i++)'),
+    ],
+    plan: { webhook_forged: 1 },
+  },
+  // I11
+  {
+    name: 'a slow viewer is fed without end',
+    invariants: ['I11'],
+    edits: [edit(PUMP, "if (left <= 0) return stop('full');", '')],
+    plan: { long_texts: 1, link_throttled: 1 },
+  },
+  {
+    name: 'a call that nobody follows is kept',
+    invariants: ['I11', 'I13'],
+    edits: [edit(FEEDS, 'if (call.viewers.size === 0) watched.delete(subscription.callSid);', '')],
+    plan: { link_cut: 1 },
+  },
+  {
+    name: 'a session that has ended may still subscribe',
+    invariants: ['I11', 'I13'],
+    edits: [edit(SESSION, "    // An answer that comes now is nobody's: it must not subscribe a session that is gone.\n    this.#busy = null;\n", '')],
+    plan: { link_cut: 1, link_slow: 1, log_slow: 1 },
+  },
+  // I12: the same invariants after a crash
+  {
+    name: 'the projection is written outside the transaction',
+    invariants: ['I12', 'I4', 'I1', 'I2', 'I5', 'I6'],
+    edits: [OVERWRITE, edit(LOG, 'if (after !== call || call.last_seq === 0) putState(after, decision.details);', 'if (call.last_seq === 0) putState(after, decision.details);\n    else if (after !== call) runtime.after(30, () => putState(after, decision.details));')],
+    plan: { function_crash: 1, webhook_doubled: 1 },
+  },
+  {
+    name: '`dialing` is committed after the dial',
+    invariants: ['I12', 'I9', 'I6', 'I2', 'I3', 'I5'],
+    edits: [
+      edit(
+        'functions/calls/dial-once.ts',
+        "const begun = await append(parts, call, { kind: 'dialing', attempt: ATTEMPT }, null, null);\n    // Somebody else dialled it already: a phone must not ring twice.\n    if (begun?.results[0]?.result !== 'appended') return;\n    const answer",
+        'const answer',
+      ),
+      edit('functions/calls/dial-once.ts', 'await saveAnswer(parts, call, answer);', "await append(parts, call, { kind: 'dialing', attempt: ATTEMPT }, null, null);\n    await saveAnswer(parts, call, answer);"),
+      edit(START_CALLS, "  if (!('drivers' in request)) return { repeated: true, calls, failed: [] };", "  const [undialled] = calls.filter((call) => call.status === 'requested');\n  const repeats = undialled === undefined ? null : await parts.directory.workspace(undialled.workspace);\n  if (undialled !== undefined && repeats !== null) await dialOnce(parts, repeats, undialled, { earshot_call_sid: undialled.call_sid });\n  if (!('drivers' in request)) return { repeated: true, calls, failed: [] };"),
+    ],
+    plan: { function_crash: 1, dial_answer_late: 1 },
+  },
+  // I13
+  {
+    name: 'no janitor',
+    invariants: ['I13'],
+    edits: [edit('functions/jobs.ts', 'run(parts, \'sweep the bus\', 0, () => parts.bus.sweep())', 'Promise.resolve(0)')],
+    plan: { relay_crash: 1 },
+  },
+  // I14
+  {
+    name: 'a chance that is not of the runtime',
+    invariants: ['I14'],
+    edits: [edit(LOG, 'const epoch = `${reader.generation()}.${runtime.randomHex(6)}`;', "const epoch = `${reader.generation()}.${Math.random().toString(16).slice(2, 14)}`;")],
+    plan: {},
+    replay: true,
+  },
+  {
+    name: 'a clock that is not of the runtime',
+    invariants: ['I14'],
+    edits: [edit('core/domain/call/draft.ts', 'timestamp: new Date(this.now).toISOString(),', 'timestamp: new Date(Date.now()).toISOString(),')],
+    plan: {},
+    replay: true,
+  },
+  // I15
+  {
+    name: 'the body of a delivery is logged',
+    invariants: ['I15'],
+    edits: [edit('functions/webhooks/routes.ts', "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 });", "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, body: incoming.rawBody?.toString() ?? '' });"), edit('functions/webhooks/routes.ts', '      const started = parts.runtime.monotonic();', '      const { incoming } = context.env;\n      const started = parts.runtime.monotonic();'), edit('functions/webhooks/routes.ts', "      const { incoming } = context.env;\n      const signature", '      const signature')],
+    plan: {},
+  },
+  {
+    name: 'a token is logged',
+    invariants: ['I15'],
+    edits: [edit('ws-relay/hub.ts', "case 'verify':\n        void", "case 'verify':\n        log.info('Token offered', { offer: JSON.stringify(effect.offer) });\n        void")],
+    plan: {},
+  },
+];

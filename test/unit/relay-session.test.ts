@@ -5,7 +5,7 @@ import { judgePosition } from '../../core/domain/relay/position.ts';
 import type { Effect, SessionUser, Times } from '../../core/domain/relay/effects.ts';
 import { Session } from '../../core/domain/relay/session.ts';
 import type { Found } from '../../core/domain/relay/subscriptions.ts';
-import { MESSAGE_BUCKET_SIZE, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../core/protocol/limits.ts';
+import { JSON_DEPTH_MAX_LEVELS, MESSAGE_BUCKET_SIZE, WS_PRE_AUTH_FRAME_MAX_BYTES, WS_WAITING_MAX_BYTES } from '../../core/protocol/limits.ts';
 
 const START = 1_700_000_000_000;
 const ann: SessionUser = { user: 'ann', tenant: 't1', roles: ['dispatcher'], expires_at: START / 1000 + 3_600, local: true, sid: 's', issued_at: START / 1000 };
@@ -17,7 +17,7 @@ const found = (state: CallState): Found => ({ call: state, known: state.last_seq
 
 /** A session and everything it did, with a clock that a test moves. */
 class Rig {
-  at: Times = { now: START, mono: 0 };
+  at: Times = { now: START, mono: 7_000_000 };
   readonly session = new Session('ws_1', this.at);
   readonly effects: Effect[] = [];
   do(effects: readonly Effect[]): void {
@@ -66,6 +66,44 @@ describe('a session', () => {
     rig.do(rig.session.rights('held', rig.at));
     rig.do(rig.session.admitted(rig.at));
     expect(rig.did).toEqual(['verify', 'check_rights', 'admit', 'connection_established']);
+    const data = { event: 'connection_established', connection_id: 'ws_1', user: 'ann', tenant: 't1', protocol: 'earshot.v1', server_time: '2023-11-14T22:13:20.000Z' };
+    expect(rig.sent).toEqual([{ type: 'system_message', data }]);
+    expect([rig.session.phase, rig.session.paused, rig.session.user]).toEqual(['open', false, ann]);
+  });
+
+  it('says that it is busy while somebody outside has to answer', () => {
+    const { session } = rig;
+    expect(session.busy).toBe(false);
+    rig.do(session.start({ kind: 'token', token: 'x' }));
+    expect(session.busy).toBe(true);
+    rig.do(session.verified(ann, rig.at));
+    rig.do(session.rights('held', rig.at));
+    rig.do(session.admitted(rig.at));
+    expect(session.busy).toBe(false);
+    rig.say({ subscribe: 'EL_1' });
+    expect(session.busy).toBe(true);
+    rig.found('absent');
+    expect(session.busy).toBe(false);
+  });
+
+  it('takes no answer that it did not ask for', () => {
+    const unasked = (session: Session): readonly Effect[] => [
+      ...session.verified({ ...ann, expires_at: ann.expires_at + 9 }, rig.at),
+      ...session.refused('token_invalid', rig.at),
+      ...session.admitted(rig.at),
+      ...session.found([found(call('EL_1'))], rig.at),
+      ...session.watching(rig.at),
+      ...session.callGone('EL_1'),
+    ];
+    const { session } = rig;
+    rig.do(session.start({ kind: 'none' }));
+    expect([...unasked(session), ...session.rights('revoked', rig.at), ...session.recheck(rig.at)]).toEqual([]);
+    expect([session.phase, session.user]).toEqual(['awaiting_token', null]);
+    rig.open();
+    expect(unasked(session)).toEqual([]);
+    expect([session.phase, session.user, session.subscriptions.size]).toEqual(['open', ann, 0]);
+    rig.do(session.closed());
+    expect([...unasked(session), ...session.rights('revoked', rig.at), ...session.recheck(rig.at), ...session.binary(), ...session.closed(), ...session.end('moving', null), ...session.text('{"ping":1}', 10, rig.at)]).toEqual([]);
   });
 
   const refusals: [string, (rig: Rig) => void, string[]][] = [
@@ -73,6 +111,8 @@ describe('a session', () => {
     ['a token that has ended', (r) => r.do(r.session.refused('token_expired', r.at)), ['error token_expired', 'unwatch', 'close token_expired']],
     ['a ticket that was used', (r) => r.do(r.session.refused('ticket_invalid', r.at)), ['error ticket_invalid', 'unwatch', 'close token_invalid']],
     ['keys that cannot be had', (r) => r.do(r.session.refused('store_unavailable', r.at)), ['error store_unavailable', 'unwatch', 'close server_fault']],
+    ['a user that has all the connections it may have', (r) => r.do(r.session.refused('too_many_connections', r.at)), ['error too_many_connections', 'unwatch', 'close too_many_connections']],
+    ['a fault of ours', (r) => r.do(r.session.refused('server_fault', r.at)), ['error server_fault', 'unwatch', 'close server_fault']],
     ['a role that may not watch', (r) => r.do(r.session.verified({ ...ann, tenant: null, roles: ['operator'] }, r.at)), ['error forbidden', 'unwatch', 'close access_revoked']],
   ];
   it.each(refusals)('closes with one error and its code on %s', (_what, happens, did) => {
@@ -97,6 +137,12 @@ describe('a session', () => {
     rig.do(rig.session.start({ kind: 'none' }));
     rig.say({ auth: 'abc' });
     expect(rig.effects).toEqual([{ do: 'verify', offer: { kind: 'token', token: 'abc' } }]);
+  });
+
+  it('takes a first message of the greatest length', () => {
+    rig.do(rig.session.start({ kind: 'none' }));
+    rig.do(rig.session.text('{"auth":"abc"}', WS_PRE_AUTH_FRAME_MAX_BYTES, rig.at));
+    expect(rig.did).toEqual(['verify']);
   });
 
   const firsts: [string, unknown, string][] = [
@@ -141,6 +187,29 @@ describe('a session', () => {
     flooded.do(flooded.session.start({ kind: 'token', token: 'x' }));
     flooded.say({ ping: 'x'.repeat(WS_WAITING_MAX_BYTES) });
     expect(flooded.did.slice(1)).toEqual(['error payload_too_large', 'unwatch', 'close protocol_violation']);
+
+    const full = new Rig();
+    full.do(full.session.start({ kind: 'token', token: 'x' }));
+    full.do(full.session.text('{"ping":1}', WS_WAITING_MAX_BYTES, full.at));
+    expect(full.session.phase).toBe('checking');
+  });
+
+  it('lets eight times as much wait once it is open, and counts what was worked off no longer', () => {
+    const most = 8 * WS_WAITING_MAX_BYTES;
+    const wait = (bytes: number): void => rig.do(rig.session.text('{"ping":1}', bytes, rig.at));
+    rig.open();
+    for (let round = 0; round < 3; round++) {
+      rig.do(rig.session.hold(true, rig.at));
+      wait(most - 1);
+      wait(1);
+      expect(rig.session.phase).toBe('open');
+      rig.do(rig.session.hold(false, rig.at));
+    }
+    expect(rig.did).toEqual(Array.from({ length: 6 }, () => 'pong'));
+    rig.do(rig.session.hold(true, rig.at));
+    wait(most);
+    wait(1);
+    expect(rig.did.slice(6)).toEqual(['error payload_too_large', 'unwatch', 'close protocol_violation']);
   });
 
   it('works messages off in the order they came, though some need an answer from outside', () => {
@@ -158,6 +227,7 @@ describe('a session', () => {
   it('answers each entry of an array by itself', () => {
     rig.open();
     rig.say({ subscribe: ['EL_1', { id: 'EL_2', since: { epoch: '1.EL_2', seq: 4 } }, 'EL_3', 'EL_4'], id: 'q' });
+    expect(rig.effects).toEqual([{ do: 'look_up', ids: ['EL_1', 'EL_2', 'EL_3', 'EL_4'] }]);
     rig.found(found(call('EL_1')), found(call('EL_2', { last_seq: 9 })), 'absent', 'unavailable');
     expect(rig.sent).toMatchObject([
       { type: 'subscription_confirmed', call_sid: 'EL_1', recovered: true, ref: 'EL_1', id: 'q' },
@@ -166,6 +236,25 @@ describe('a session', () => {
       { type: 'error', code: 'store_unavailable', ref: 'EL_4', id: 'q' },
     ]);
     expect(rig.session.subscriptions.get('EL_2')?.cursor).toBe(4);
+  });
+
+  it('answers an entry that the look-up said nothing of as one that could not be read', () => {
+    rig.open();
+    rig.say({ subscribe: ['EL_1', 'EL_2'] });
+    rig.found(found(call('EL_1')));
+    expect(rig.did).toEqual(['look_up', 'subscription_confirmed', 'attach', 'error store_unavailable']);
+  });
+
+  it.each([
+    ['its call_sid, though asked by the conversation', 'conv_1', 'EL_1'],
+    ['the conversation, though asked by its call_sid', 'EL_1', 'conv_1'],
+  ])('lets a call be left by %s', (_what, asked, left) => {
+    rig.open();
+    rig.say({ subscribe: asked });
+    rig.found(found(call('EL_1', { conversation_id: 'conv_1' })));
+    rig.say({ unsubscribe: left });
+    expect(rig.did).toEqual(['look_up', 'subscription_confirmed', 'attach', 'detach', 'unsubscribe_confirmed']);
+    expect(rig.session.subscriptions.size).toBe(0);
   });
 
   it('answers for somebody else\'s call as for an absent one', () => {
@@ -209,6 +298,22 @@ describe('a session', () => {
     expect(rig.sent[2]).toMatchObject({ type: 'unsubscribe_confirmed', call_sid: 'EL_owner' });
   });
 
+  it('lets go of the merged call and of its owner where it had both, and begins with the owner', () => {
+    rig.open();
+    rig.say({ subscribe: ['EL_dialled', 'EL_owner'] });
+    rig.found(found(call('EL_dialled')), found(call('EL_owner')));
+    const [dialled, owner] = [...rig.session.subscriptions.values()];
+    rig.effects.length = 0;
+    rig.say({ subscribe: 'EL_dialled' });
+    rig.found(found(call('EL_owner')));
+    expect(rig.did).toEqual(['look_up', 'detach', 'detach', 'subscription_confirmed', 'attach']);
+    expect(rig.effects.slice(1, 3)).toEqual([
+      { do: 'detach', subscription: dialled },
+      { do: 'detach', subscription: owner },
+    ]);
+    expect([...rig.session.subscriptions.values()].map(({ callSid, names }) => [callSid, [...names]])).toEqual([['EL_owner', ['EL_owner', 'EL_dialled']]]);
+  });
+
   it('has at most a hundred subscriptions, and still takes a known one again', () => {
     rig.open();
     const ids = Array.from({ length: 100 }, (_, place) => `EL_${place}`);
@@ -217,22 +322,69 @@ describe('a session', () => {
     rig.say({ subscribe: ['EL_100', 'EL_5'] });
     rig.found(found(call('EL_100')), found(call('EL_5')));
     expect(rig.sent.slice(100)).toMatchObject([{ type: 'error', code: 'too_many_subscriptions', ref: 'EL_100' }, { type: 'subscription_confirmed', call_sid: 'EL_5' }]);
+    rig.say({ subscribe: ['conv_6', 'EL_7'] });
+    rig.found(found(call('EL_6', { conversation_id: 'conv_6' })), found(call('EL_owner')));
+    expect(rig.sent.slice(102)).toMatchObject([
+      { type: 'subscription_confirmed', call_sid: 'EL_6' },
+      { type: 'subscription_confirmed', call_sid: 'EL_owner' },
+    ]);
+    expect(rig.session.subscriptions.size).toBe(100);
+  });
+
+  it('watches the board with its filter, and what comes meanwhile waits for the snapshot', () => {
+    rig.open();
+    rig.say({ watch: 'board', status: 'failed', agent_id: 'a1', driver_id: 'd1', id: 4 });
+    rig.say({ unwatch: 'board', id: 5 });
+    rig.say({ unwatch: 'board' });
+    expect(rig.effects).toEqual([{ do: 'watch', filter: { status: 'failed', agent_id: 'a1', driver_id: 'd1' }, id: 4 }]);
+    rig.effects.length = 0;
+    rig.do(rig.session.watching(rig.at));
+    expect(rig.effects).toEqual([
+      { do: 'unwatch' },
+      { do: 'send', frame: { type: 'board_unwatched', id: 5 } },
+      { do: 'unwatch' },
+      { do: 'send', frame: { type: 'board_unwatched' } },
+    ]);
+  });
+
+  it('tells of a subscribed call that is gone, and feeds it no more', () => {
+    rig.open();
+    rig.say({ subscribe: 'EL_1' });
+    rig.found(found(call('EL_1')));
+    const subscription = rig.session.subscriptions.get('EL_1');
+    rig.effects.length = 0;
+    rig.do(rig.session.callGone('EL_1'));
+    expect(rig.effects).toMatchObject([{ do: 'detach', subscription }, { do: 'send', frame: { type: 'error', code: 'call_not_found', ref: 'EL_1' } }]);
+    expect(rig.session.subscriptions.size).toBe(0);
   });
 
   it('answers what it does not understand with an error, and goes on', () => {
     rig.open();
-    for (const message of ['{', '[]', { subscribe: [] }, { nonsense: 1, id: 5 }, { subscribe: 'a', extra: 1 }, { subscribe: 7 }]) rig.say(message);
+    for (const message of ['{', '[]', 'null', { subscribe: [] }, { nonsense: 1, id: 5 }, { nonsense: 1, id: 'five' }, { nonsense: 1, id: [5] }, { subscribe: 'a', extra: 1 }, { subscribe: 7 }]) rig.say(message);
     rig.say({ unsubscribe: 'EL_1', id: 6 });
     expect(rig.sent.map((frame) => [(frame as { code: string }).code, (frame as { ref: unknown }).ref])).toEqual([
       ['invalid_message', null],
       ['invalid_message', null],
       ['invalid_message', null],
+      ['invalid_message', null],
       ['invalid_message', 5],
+      ['invalid_message', 'five'],
+      ['invalid_message', null],
       ['invalid_message', null],
       ['invalid_message', null],
       ['not_subscribed', 'EL_1'],
     ]);
+    expect(rig.sent.map((frame) => 'id' in (frame as object))).toEqual([false, false, false, false, true, true, false, false, false, true]);
     expect(rig.session.phase).toBe('open');
+  });
+
+  it('reads a message as deep as any of ours, and none that is deeper', () => {
+    const ping = (levels: number): string => `{"ping":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)},"id":1}`;
+    rig.open();
+    rig.say(ping(JSON_DEPTH_MAX_LEVELS));
+    rig.say(ping(JSON_DEPTH_MAX_LEVELS + 1));
+    expect(rig.did).toEqual(['pong', 'error invalid_message']);
+    expect(rig.sent[1]).not.toHaveProperty('id');
   });
 
   it('takes a hundred resubscriptions at once, and cuts a flood', () => {
@@ -246,6 +398,18 @@ describe('a session', () => {
     expect(rig.session.phase).toBe('open');
     rig.say({ ping: 'one more' });
     expect(rig.did.slice(-2)).toEqual(['unwatch', 'close rate_limited']);
+  });
+
+  it('counts each entry of an array as a message', () => {
+    rig.open();
+    const ids = Array.from({ length: 100 }, (_, place) => `EL_${place}`);
+    for (let left = MESSAGE_BUCKET_SIZE; left >= 100; left -= 100) {
+      rig.say({ subscribe: ids });
+      rig.found(...ids.map((id) => found(call(id))));
+    }
+    expect(rig.session.phase).toBe('open');
+    rig.say({ subscribe: ids });
+    expect(rig.did.slice(-1)).toEqual(['close rate_limited']);
   });
 
   it('cuts a flood of protocol pings as one of messages', () => {
@@ -276,7 +440,7 @@ describe('a session', () => {
       const short = { ...ann, expires_at: START / 1000 + 2 };
       rig.do(rig.session.start({ kind: 'token', token: 'x' }));
       rig.do(rig.session.verified(short, rig.at));
-      rig.at = { now: rig.at.now + 2_000, mono: 2_000 };
+      rig.at = { now: rig.at.now + 2_000, mono: rig.at.mono + 2_000 };
       rig.do(rig.session.rights('held', rig.at));
       rig.effects.length = 0;
       rig.do(rig.session.admitted(rig.at));
@@ -289,6 +453,7 @@ describe('a session', () => {
       rig.later(3_539_000);
       expect(rig.did).toEqual([]);
       rig.later(1_000);
+      expect(rig.sent).toEqual([{ type: 'system_message', data: { event: 'token_expiring', expires_at: new Date(START + 3_600_000).toISOString() } }]);
       rig.later(1_000);
       expect(rig.did).toEqual(['token_expiring']);
       rig.later(59_000);
@@ -299,10 +464,24 @@ describe('a session', () => {
       rig.open({ ...ann, local: false });
       rig.later(3_550_000);
       rig.say({ auth: 'fresh', id: 1 });
+      expect(rig.effects[1]).toEqual({ do: 'verify', offer: { kind: 'token', token: 'fresh' } });
+      rig.say({ ping: 1 });
       rig.do(rig.session.verified({ ...ann, local: false, expires_at: ann.expires_at + 3_600 }, rig.at));
+      expect(rig.did).toEqual(['token_expiring', 'verify', 'token_accepted', 'check_rights', 'pong']);
       expect(rig.sent[1]).toEqual({ type: 'system_message', data: { event: 'token_accepted', expires_at: new Date(START + 7_200_000).toISOString(), id: 1 } });
       rig.later(60_000);
       expect(rig.session.phase).toBe('open');
+      rig.later(3_540_000 - 60_000);
+      expect(rig.did.slice(5)).toEqual([]);
+      rig.later(60_000);
+      expect(rig.did.slice(5)).toEqual(['token_expiring']);
+    });
+
+    it('closes where the fresh one is of somebody who may watch no longer', () => {
+      rig.open();
+      rig.say({ auth: 'fresh' });
+      rig.do(rig.session.verified({ ...ann, roles: [] }, rig.at));
+      expect(rig.did).toEqual(['verify', 'error access_revoked', 'unwatch', 'close access_revoked']);
     });
 
     it.each([
@@ -332,6 +511,12 @@ describe('a session', () => {
       expect(rig.did.filter((what) => what === 'check_rights')).toHaveLength(2);
     });
 
+    it('are asked about at once where somebody says that they changed', () => {
+      rig.open();
+      rig.do(rig.session.recheck(rig.at));
+      expect(rig.did).toEqual(['check_rights']);
+    });
+
     it('cut it when they were taken away', () => {
       rig.open();
       rig.do(rig.session.rights('revoked', rig.at));
@@ -345,6 +530,7 @@ describe('a session', () => {
       expect(rig.session.paused).toBe(false);
       rig.later(1_000);
       expect([rig.session.paused, rig.did]).toEqual([true, ['check_rights', 'degraded']]);
+      expect(rig.sent).toEqual([{ type: 'system_message', data: { event: 'degraded', reason: 'rights_unconfirmed' } }]);
       rig.say({ subscribe: 'EL_1' });
       expect(rig.did).toHaveLength(2);
       rig.do(rig.session.rights('held', rig.at));
@@ -370,6 +556,16 @@ describe('a session', () => {
     expect(rig.did).toEqual([]);
     expect(rig.session.subscriptions.size).toBe(0);
     expect(rig.session.busy).toBe(false);
+  });
+
+  it('says why it is ended by the relay, where there is a reason to give', () => {
+    rig.open();
+    rig.do(rig.session.end('slow_consumer', { type: 'error', code: 'slow_consumer', message: '', retryable: true, ref: null }));
+    expect(rig.did).toEqual(['error slow_consumer', 'unwatch', 'close slow_consumer']);
+    rig = new Rig();
+    rig.open();
+    rig.do(rig.session.end('moving', null));
+    expect(rig.did).toEqual(['unwatch', 'close moving']);
   });
 
   it('lets go of everything when it ends', () => {
@@ -405,7 +601,8 @@ describe('a position', () => {
 
 describe('a bucket', () => {
   it('gives its size at once and then its rate', () => {
-    const bucket = createBucket(10, 2, 0);
-    expect([bucket.take(10, 0), bucket.take(1, 0), bucket.take(1, 499), bucket.take(1, 500), bucket.take(11, 1_000_000), bucket.take(10, 1_000_000)]).toEqual([true, false, false, true, false, true]);
+    const t = 5_000_000;
+    const bucket = createBucket(10, 2, t);
+    expect([bucket.take(10, t), bucket.take(1, t), bucket.take(1, t + 499), bucket.take(1, t + 500), bucket.take(11, 2 * t), bucket.take(10, 2 * t)]).toEqual([true, false, false, true, false, true]);
   });
 });

@@ -150,7 +150,7 @@ export class Feed<F> {
     const upTo = events.length >= read.limit ? last : Math.max(last, call.last_seq);
     this.#page = { after: read.after, upTo, frames: new Map(events.map((event) => [event.seq, event.frame])) };
     this.#pageUsed = true;
-    const added = read.after <= this.head ? this.#extend(events, upTo) : [];
+    const added = this.#extend(events, upTo);
     this.#extendRingBackwards();
     // What was heard of before the read, and what the read did not find, does not exist.
     if (this.known === read.known && call.last_seq < this.known) {

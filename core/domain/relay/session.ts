@@ -104,13 +104,13 @@ export class Session {
 
   /** A binary frame arrived: no message of ours is binary. */
   binary(): readonly Effect[] {
-    if (this.#phase !== 'closed') this.#fail('invalid_message');
+    this.#fail('invalid_message');
     return this.#flush();
   }
 
   /** A protocol ping arrived: it costs as a message does. */
   pinged(at: Times): readonly Effect[] {
-    if (this.#phase !== 'closed' && !this.#bucket.take(1, at.mono)) this.#fail('rate_limited');
+    if (!this.#bucket.take(1, at.mono)) this.#fail('rate_limited');
     return this.#flush();
   }
 
@@ -200,7 +200,7 @@ export class Session {
   /** Whether the client takes no more for now: its messages wait until it does. */
   hold(held: boolean, at: Times): readonly Effect[] {
     this.#held = held;
-    if (!held) this.#proceed(at);
+    this.#proceed(at);
     return this.#flush();
   }
 

@@ -5,9 +5,10 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { EarshotError } from '../../core/protocol/codes.ts';
 import { guard } from '../../functions/guard.ts';
-import { startAbuseStage, type AbuseStage } from '../fixtures/abuse.ts';
+import { memoryOf, startAbuseStage, type AbuseStage } from '../fixtures/abuse.ts';
 import { faultsOf, wholeCall } from '../fixtures/log-checks.ts';
 import { functionsUnderTest, SECRET as SECRET_HERE } from '../fixtures/functions-under-test.ts';
+import { eventually } from '../fixtures/processes.ts';
 import { rawExchange, requestHead, requestWith, type RawAnswer } from '../fixtures/raw-http.ts';
 import { INGEST_KEY, SECRET, withDeliveries, withDirectory, withLog } from '../fixtures/stored-data.ts';
 
@@ -304,6 +305,28 @@ describe('a body that never should have been sent', () => {
       });
     });
     expect(await found('conv_cut')).toBeNull();
+  });
+
+  it('does not come at all: two hundred heads that never end hold nobody up, and nothing once they have gone', async () => {
+    const before = (await memoryOf(stage.child)).held;
+    await stage.beside(async () => {
+      const open = await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          const socket = createConnection({ port: stage.port, host: '127.0.0.1' });
+          socket.on('error', () => undefined);
+          await new Promise<void>((resolve) => void socket.once('connect', resolve));
+          socket.write(head([['content-length', '100']]).slice(0, -2));
+          return socket;
+        }),
+      );
+      for (let round = 0; round < 5; round++) {
+        for (const socket of open) socket.write(`x-${round}: y\r\n`);
+        expect((await post(finished('conv_beside_heads'))).status).toBe(200);
+      }
+      for (const socket of open) socket.destroy();
+    });
+    // A connection that stayed would hold some ten kilobytes.
+    await eventually('their memory to be let go of', async () => (await memoryOf(stage.child)).held - before < MEBIBYTE);
   });
 
   it('that arrives byte by byte is answered 408 when its time is over, and holds nobody up', async () => {

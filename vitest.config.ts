@@ -9,7 +9,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
-      { extends: true, test: { name: 'parts', include: ['test/{architecture,contract,integration,e2e}/**/*.test.ts'] } },
+      { extends: true, test: { name: 'parts', include: ['test/{architecture,contract,integration,e2e,simulation,mutants}/**/*.test.ts'] } },
     ],
   },
 });

@@ -26,6 +26,8 @@ export const checkBounds = (world: World, report: Report): void => {
       const { relay, sessions, calls, bytes } = record;
       const most = RELAY_MAX_BYTES + sessions * (SESSION_MAX_BYTES + Math.max(calls, world.calls.size) * CALL_MAX_BYTES);
       if (bytes > most) report('I11', `${relay} holds ${bytes} bytes for ${sessions} sessions and ${calls} calls, at most ${most}`, index);
+      const mostOfOne = SESSION_MAX_BYTES + Math.max(calls, world.calls.size) * CALL_MAX_BYTES;
+      if ((record.most ?? 0) > mostOfOne) report('I11', `${relay} holds ${record.most ?? 0} bytes for one session, at most ${mostOfOne}`, index);
       // A call is dropped with its last watcher, so there are no more of them than subscriptions, nor than anybody ever asked for.
       const watched = Math.min(sessions * SUBSCRIPTIONS_MAX_COUNT, followed.size);
       if (calls > watched) report('I11', `${relay} holds ${calls} calls for ${sessions} sessions, which watch at most ${watched}`, index);

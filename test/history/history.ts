@@ -121,8 +121,8 @@ export type HistoryRecord =
   | (Noted & { readonly op: 'healed'; readonly unreachable: readonly string[] })
   /** How far a viewer that is connected lagged behind at the last look; the checker wants it at the head. Noted at the end of the healing time. `live`: it says itself that all it shows is all there is. */
   | (Noted & { readonly op: 'shown'; readonly id: string; readonly call_sid: string | null; readonly seq: number; readonly connected: boolean; readonly stopped: boolean; readonly live: boolean })
-  /** What a relay holds now. `bytes`: written to its clients and not taken yet, all together. */
-  | (Noted & { readonly op: 'held'; readonly relay: string; readonly sessions: number; readonly calls: number; readonly bytes: number })
+  /** What a relay holds now. `bytes`: written to its clients and not taken yet, all together; `most`: of one client, where that is known. */
+  | (Noted & { readonly op: 'held'; readonly relay: string; readonly sessions: number; readonly calls: number; readonly bytes: number; readonly most?: number })
   /** What was left when everybody had gone and the jobs had run. */
   | (Noted & { readonly op: 'left'; readonly subscriptions: number; readonly tickets: number; readonly leases: number; readonly rooms: number })
   /** A log line or an error body of ours, as written. */

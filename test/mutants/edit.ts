@@ -40,7 +40,7 @@ registerHooks({
   load: (url, context, nextLoad) => {
     const loaded = nextLoad(url, context);
     const file = url.startsWith(ROOT) ? url.slice(ROOT.length) : '';
-    if (!edits.some((edit) => edit.file === file) || loaded.source === undefined || loaded.source === null) return loaded;
+    if (!edits.some((edit) => edit.file === file) || loaded.source === undefined) return loaded;
     const text = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString('utf8');
     return { ...loaded, source: edited(file, text) };
   },

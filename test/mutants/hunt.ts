@@ -8,6 +8,8 @@ export interface Hunt {
   readonly plan: Readonly<Partial<Record<FaultKind, number>>>;
   /** Any of these; empty: whichever. */
   readonly invariants: readonly Invariant[];
+  /** null: as the seed draws. */
+  readonly calls: number | null;
   /** Whether each seed is run twice and the histories are compared. */
   readonly replay: boolean;
 }
@@ -18,9 +20,9 @@ export interface Caught {
   readonly what: string;
 }
 
-const hunt = async ({ seeds, plan, invariants, replay }: Hunt): Promise<Caught | null> => {
+const hunt = async ({ seeds, plan, calls, invariants, replay }: Hunt): Promise<Caught | null> => {
   for (const seed of seeds) {
-    const options = { seed, plan: new Map(Object.entries(plan) as [FaultKind, number][]) };
+    const options = { seed, plan: new Map(Object.entries(plan) as [FaultKind, number][]), ...(calls === null ? {} : { calls }) };
     const run = await runSeed(options);
     const again = replay ? await runSeed(options) : null;
     const compared = again === null ? [] : checkHistory([{ at: 0, actor: 'auditor', op: 'replayed', hash: again.hash, expected: run.hash }]);

@@ -13,6 +13,8 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** Faults under which it shows, each with its strength. */
   readonly plan: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Calls in the run, where it takes many for the mutant to show. */
+  readonly calls?: number;
   /** Whether the run is repeated and compared. */
   readonly replay?: true;
 }
@@ -301,6 +303,7 @@ export const MUTANTS: readonly Mutant[] = [
     invariants: ['I11'],
     edits: [edit(PUMP, "if (left <= 0) return stop('full');", '')],
     plan: { long_texts: 1, link_throttled: 1 },
+    calls: 16,
   },
   {
     name: 'a call that nobody follows is kept',

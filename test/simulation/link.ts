@@ -98,6 +98,10 @@ export class Link {
     return this.#waiting;
   }
 
+  get viewer(): Actor {
+    return this.#viewer.actor;
+  }
+
   get relay(): Actor {
     return this.#relay;
   }

@@ -6,7 +6,7 @@ import { FAULT_KINDS, type FaultKind } from './faults.ts';
 import { runSeed } from './run.ts';
 import { shrink } from './shrink.ts';
 import { summaryLines } from './summary.ts';
-import { swarm } from './swarm.ts';
+import { ordersOf, swarm } from './swarm.ts';
 
 const USAGE = 'npm run simulate -- [--seeds 1000] [--from n] [--seed n] [--faults a,b] [--calls n] [--history file]';
 
@@ -56,8 +56,7 @@ const many = async (only: readonly FaultKind[] | null): Promise<boolean> => {
   say(`seeds ${from} to ${from + seeds.length - 1}`);
   const every = Math.max(1, Math.floor(seeds.length / 20));
   const summary = await swarm({
-    seeds,
-    only,
+    orders: ordersOf(seeds, only),
     progress: (done, failed) => {
       if (done % every === 0) say(`${done} of ${seeds.length} seeds, ${failed} failed`);
     },

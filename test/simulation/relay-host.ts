@@ -45,7 +45,9 @@ export class RelayHost {
   #births = 0;
   #skew: () => number = () => 0;
   /** Slots that nobody gets into any more. */
-  readonly broken = new Set<number>();
+  readonly #broken = new Set<number>();
+  /** Viewers that nothing reaches from a slot, though they reach it. */
+  readonly #deaf = new Set<string>();
 
   constructor(made: RelayHostParts) {
     this.#made = made;
@@ -91,6 +93,19 @@ export class RelayHost {
     });
   }
 
+  /** The relay of that slot dies, and no other takes its place. */
+  breakForGood(slot: number): void {
+    this.#broken.add(slot);
+    const running = this.#running[slot] ?? null;
+    if (running !== null) this.#made.world.kill(running.actor);
+  }
+
+  /** From now on nothing that the relay of that slot sends reaches this viewer. */
+  deafen(viewer: Actor, slot: number): void {
+    this.#deaf.add(`${viewer.name} ${slot}`);
+    for (const link of this.#running[slot]?.links ?? []) if (link.viewer === viewer) link.dead = true;
+  }
+
   /** Everybody is sent away for good. */
   async stop(): Promise<void> {
     await Promise.all(this.#running.flatMap((running) => (running === null ? [] : [running.instance.drain().then(() => running.instance.close())])));
@@ -104,7 +119,7 @@ export class RelayHost {
     const delayMs = world.faults.strikes('link_slow') ? 500 : 5 + chance() * 40;
     world.after(delayMs * 2, () => {
       const running = this.#running[slot] ?? null;
-      if (running === null || this.broken.has(slot) || !running.actor.alive || world.faults.strikes('connect_refused')) {
+      if (running === null || this.#broken.has(slot) || !running.actor.alive || world.faults.strikes('connect_refused')) {
         done(null, '');
         return;
       }
@@ -114,6 +129,7 @@ export class RelayHost {
           return;
         }
         const link = new Link(world, viewer, running.actor, delayMs);
+        link.dead = this.#deaf.has(`${viewer.actor.name} ${slot}`);
         running.links.add(link);
         this.#everyLink.add(link);
         // The viewer knows its connection before the first frame comes.
@@ -146,7 +162,7 @@ export class RelayHost {
     });
     world.after(20, () => {
       const running = this.#running[slot] ?? null;
-      if (running === null || this.broken.has(slot) || !running.actor.alive || running.instance.refusal('poll') !== null) {
+      if (running === null || this.#broken.has(slot) || !running.actor.alive || running.instance.refusal('poll') !== null) {
         end(null);
         return;
       }
@@ -175,8 +191,9 @@ export class RelayHost {
       if (running === null) continue;
       const { instance, actor, links } = running;
       for (const link of links) if (link.over) links.delete(link);
-      const bytes = [...links].reduce((sum, link) => sum + link.waiting, 0);
-      this.#made.world.note(actor.name, { op: 'held', relay: actor.name, sessions: instance.hub.size('socket') + instance.hub.size('poll'), calls: instance.hub.watched(), bytes });
+      const waiting = [...links].map((link) => link.waiting);
+      const bytes = waiting.reduce((sum, one) => sum + one, 0);
+      this.#made.world.note(actor.name, { op: 'held', relay: actor.name, sessions: instance.hub.size('socket') + instance.hub.size('poll'), calls: instance.hub.watched(), bytes, most: Math.max(0, ...waiting) });
     }
   }
 
@@ -215,7 +232,7 @@ export class RelayHost {
       for (const link of links) link.cut();
       if (this.#running[slot] !== running) return;
       this.#running[slot] = null;
-      world.after(RESTART_MS, () => this.#bear(slot));
+      if (!this.#broken.has(slot)) world.after(RESTART_MS, () => this.#bear(slot));
     };
     void running.instance.start();
   }

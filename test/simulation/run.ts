@@ -370,6 +370,7 @@ class Scene {
     this.#stores.logDownUntil = 0;
     this.#stores.directoryDownUntil = 0;
     for (const link of this.#relays.links) link.restore();
+    this.#breakForGood();
     world.note('world', { op: 'healed', unreachable: [] });
     await this.#audit(false);
     const healed = world.now;
@@ -382,6 +383,19 @@ class Scene {
     await world.until(world.now + STEP_MS);
     for (const viewer of this.#viewers) viewer.noteShown(viewer.links.length > 0);
     return caughtUpAt - healed;
+  }
+
+  /** In some runs one thing never heals: a relay, or one direction of the way between a viewer and a relay. Everybody has to get along all the same. */
+  #breakForGood(): void {
+    const world = this.#world;
+    const viewer = oneOf(this.#viewers, this.#chance);
+    const slot = Math.floor(this.#chance() * 2);
+    const what = world.faults.plan.size === 0 ? 1 : this.#chance();
+    if (what < 0.12) this.#relays.breakForGood(slot);
+    else if (what < 0.24) this.#relays.deafen(viewer.actor, slot);
+    else return;
+    world.reached(what < 0.12 ? 'relay broken for good' : 'one direction broken for good');
+    world.note('world', { op: 'fault', kind: 'broken_for_good', detail: what < 0.12 ? `relay ${slot}` : `relay ${slot} to ${viewer.name}` });
   }
 
   async #settled(): Promise<boolean> {

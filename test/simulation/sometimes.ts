@@ -25,6 +25,8 @@ export const SOMETIMES: Readonly<Record<string, readonly string[]>> = {
   polled: ['polled'],
   'proved complete': ['sealed: "complete"'],
   'could not be proved complete': ['sealed: "incomplete"'],
+  'relay broken for good': ['relay broken for good'],
+  'one direction broken for good': ['one direction broken for good'],
   'crash of functions': ['fault function_crash'],
   'crash of a relay': ['fault relay_crash'],
 };

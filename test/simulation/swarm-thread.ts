@@ -8,11 +8,11 @@ import type { Failure, Order, SeedReport } from './swarm.ts';
 const port = parentPort;
 if (port === null) throw new Error('this runs in a thread of a swarm');
 
-const failureOf = async (run: Run, { seed, only, replay }: Order): Promise<Failure | null> => {
-  const again = replay ? await runSeed({ seed, only }) : null;
+const failureOf = async (run: Run, order: Order): Promise<Failure | null> => {
+  const again = order.replay === true ? await runSeed(order) : null;
   const compared = again === null ? [] : checkHistory([{ at: 0, actor: 'auditor', op: 'replayed', hash: again.hash, expected: run.hash }]);
   const violations = [...run.violations, ...compared];
-  return violations.length === 0 ? null : { seed, faults: [...run.plan.keys()], violations };
+  return violations.length === 0 ? null : { seed: run.seed, crash: order.crash ?? null, faults: [...run.plan.keys()], violations };
 };
 
 const report = async (order: Order): Promise<SeedReport> => {

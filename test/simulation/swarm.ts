@@ -3,11 +3,14 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Violation } from '../history/check.ts';
 import type { FaultKind } from './faults.ts';
+import type { RunOptions } from './run.ts';
+import type { CrashPoint } from './world.ts';
 import { SOMETIMES } from './sometimes.ts';
 
 /** One seed that broke the promise. */
 export interface Failure {
   readonly seed: number;
+  readonly crash: CrashPoint | null;
   readonly faults: readonly FaultKind[];
   readonly violations: readonly Violation[];
 }
@@ -38,40 +41,37 @@ export interface Summary {
 }
 
 export interface SwarmOptions {
-  readonly seeds: readonly number[];
-  /** Only these faults; null: any. */
-  readonly only: readonly FaultKind[] | null;
+  readonly orders: readonly Order[];
   /** Default: as many as there are cores. */
   readonly threads?: number;
   /** Told after each seed. */
   readonly progress?: (done: number, failed: number) => void;
 }
 
-/** What a thread is given. */
-export interface Order {
-  readonly seed: number;
-  readonly only: readonly FaultKind[] | null;
+/** What a thread is given: one run. */
+export interface Order extends RunOptions {
   /** Whether it is run a second time, to compare the histories. */
-  readonly replay: boolean;
+  readonly replay?: boolean;
 }
 
 /** Every so manieth seed is run twice: the same seed has to give the same history. */
 const REPLAY_EVERY = 25;
 
-/** Runs every seed once. Rejects where a thread ends before its time. */
-export const swarm = async ({ seeds, only, threads = availableParallelism(), progress }: SwarmOptions): Promise<Summary> => {
+/**
+ * The runs of these seeds, some of them to be repeated.
+ * @param only only these faults; null: any
+ */
+export const ordersOf = (seeds: readonly number[], only: readonly FaultKind[] | null): Order[] => seeds.map((seed, place) => ({ seed, only, replay: place % REPLAY_EVERY === 0 }));
+
+/** Does every run once. Rejects where a thread ends before its time. */
+export const swarm = async ({ orders, threads = availableParallelism(), progress }: SwarmOptions): Promise<Summary> => {
   const reports: SeedReport[] = [];
   let next = 0;
   let failed = 0;
-  const order = (): Order | null => {
-    const place = next++;
-    const seed = seeds[place];
-    return seed === undefined ? null : { seed, only, replay: place % REPLAY_EVERY === 0 };
-  };
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./swarm-thread.ts', import.meta.url));
-      const give = (): void => worker.postMessage(order());
+      const give = (): void => worker.postMessage(orders[next++] ?? null);
       worker.on('message', (report: SeedReport) => {
         reports.push(report);
         if (report.failure !== null) failed++;
@@ -82,8 +82,8 @@ export const swarm = async ({ seeds, only, threads = availableParallelism(), pro
       worker.once('exit', () => resolve());
       give();
     });
-  await Promise.all(Array.from({ length: Math.min(threads, seeds.length) }, work));
-  if (reports.length !== seeds.length) throw new Error(`${seeds.length - reports.length} seeds were not run`);
+  await Promise.all(Array.from({ length: Math.min(threads, orders.length) }, work));
+  if (reports.length !== orders.length) throw new Error(`${orders.length - reports.length} seeds were not run`);
   return summaryOf(reports);
 };
 

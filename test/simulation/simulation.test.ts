@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { KEPT_SEEDS } from './kept-seeds.ts';
+import { runSeed } from './run.ts';
+import { summaryLines } from './summary.ts';
+import { ordersOf, swarm, type Summary } from './swarm.ts';
+
+const THREADS = 2;
+const MINUTES = 60_000;
+const FIXED = 1_000;
+const FRESH = 1_000;
+/** Another thousand seeds at every run. */
+const from = Math.floor(Math.random() * 1e8);
+
+const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, place) => first + place);
+
+/** What a person needs who reads of a failure. */
+const told = (summary: Summary): string => summaryLines(summary).slice(-40).join('\n');
+
+describe('the whole product in a simulated world', () => {
+  it.each(KEPT_SEEDS)('keeps its promise on seed $seed, which once found: $found', async ({ seed, faults }) => {
+    const run = await runSeed({ seed, only: faults });
+    expect(run.violations).toEqual([]);
+  });
+
+  it(`keeps its promise on ${FIXED} seeds that are the same every time, and reaches everything that may happen`, { timeout: 10 * MINUTES }, async () => {
+    const summary = await swarm({ orders: ordersOf(seedsFrom(1, FIXED), null), threads: THREADS });
+    expect(summary.failures, told(summary)).toEqual([]);
+    expect(summary.seeds).toBe(FIXED);
+    expect(summary.neverReached).toEqual([]);
+    expect(summary.events).toBeGreaterThan(20 * FIXED);
+    expect(summary.deliveries).toBeGreaterThan(summary.events);
+  });
+
+  it(`keeps its promise on ${FRESH} seeds that nobody has seen before`, { timeout: 10 * MINUTES }, async ({ task }) => {
+    task.meta.told = `fresh seeds of the simulation: ${from} to ${from + FRESH - 1}`;
+    const summary = await swarm({ orders: ordersOf(seedsFrom(from, FRESH), null), threads: THREADS });
+    expect(summary.failures, told(summary)).toEqual([]);
+    expect(summary.seeds).toBe(FRESH);
+    expect(summary.neverReached).toEqual([]);
+  });
+
+  it('without any fault shows every event to every viewer, and breaks nothing', async () => {
+    const run = await runSeed({ seed: 3, plan: new Map() });
+    expect(run.violations).toEqual([]);
+    expect([...run.faults]).toEqual([]);
+    expect(run.deliveries).toBeGreaterThan(50);
+  });
+
+  it('gives the same history for the same seed, and another for another', async () => {
+    const [once, again, other] = [await runSeed({ seed: 11 }), await runSeed({ seed: 11 }), await runSeed({ seed: 12 })];
+    expect(again.hash).toBe(once.hash);
+    expect(other.hash).not.toBe(once.hash);
+    expect(once.records.length).toBeGreaterThan(100);
+  });
+});
+
+/** Wherever a process waits for something - a store, the bus, the provider - it may die: before that has its effect, or after. */
+describe('a crash', () => {
+  const scene = { seed: 4, plan: new Map(), calls: 2 } as const;
+
+  it.each(['functions', 'relay'] as const)('at any point where %s wait keeps the promise', { timeout: 10 * MINUTES }, async (of) => {
+    const { points } = await runSeed(scene);
+    const count = Math.min(points.get(of) ?? 0, 400);
+    expect(count).toBeGreaterThan(100);
+    const orders = seedsFrom(1, count).map((at) => ({ ...scene, crash: { of, at } }));
+    const summary = await swarm({ orders, threads: THREADS });
+    expect(summary.failures, told(summary)).toEqual([]);
+    expect(summary.seeds).toBe(count);
+  });
+});

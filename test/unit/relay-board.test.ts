@@ -40,6 +40,48 @@ describe('the board', () => {
     expect([board.version, board.snapshot({})[0]?.last_seq]).toEqual([version, 5]);
   });
 
+  it('says nothing of a start that was not yet', () => {
+    const board = new Board();
+    board.put(call('EL_1'), T);
+    expect(board.snapshot({})[0]).toMatchObject({ started_at: null, driver_name: null });
+  });
+
+  const sights: [string, Partial<CallState>, boolean][] = [
+    ['the same', {}, false],
+    ['more events', { last_seq: 6, changed_at: T + 6 }, true],
+    ['more events at the same time', { last_seq: 6 }, true],
+    ['a later change without an event', { changed_at: T + 6 }, true],
+    ['fewer events though changed later', { last_seq: 4, changed_at: T + 6 }, false],
+    ['an earlier change of as many events', { changed_at: T + 4 }, false],
+    ['another log of as many events', { epoch: '2.y' }, true],
+    ['another log of fewer events, changed earlier', { epoch: '2.y', last_seq: 1, changed_at: T + 1 }, true],
+  ];
+  it.each(sights)('given a sight of a call that is %s', (_what, more, taken) => {
+    const board = new Board();
+    board.put(call('EL_1', { last_seq: 5, changed_at: T + 5, last_line: 'before' }), T);
+    const { version } = board;
+    board.put(call('EL_1', { last_seq: 5, changed_at: T + 5, last_line: 'after', ...more }), T);
+    expect([board.version - version, board.snapshot({})[0]?.last_line]).toEqual(taken ? [1, 'after'] : [0, 'before']);
+  });
+
+  it('shows the newest change last', () => {
+    const board = new Board();
+    for (const sid of ['EL_1', 'EL_2', 'EL_3']) board.put(call(sid), T);
+    board.put(call('EL_1', { last_seq: 1, changed_at: T + 1 }), T);
+    expect(sids(board.snapshot({}))).toEqual(['EL_2', 'EL_3', 'EL_1']);
+  });
+
+  it('shows a call again that came back', () => {
+    const board = new Board();
+    board.put(call('EL_1'), T);
+    const { version } = board;
+    board.remove('EL_1');
+    board.remove('EL_1');
+    board.put(call('EL_1', { last_seq: 1 }), T);
+    expect(board.version).toBe(version + 2);
+    expect(board.since(version, {})).toMatchObject({ rows: [{ call_sid: 'EL_1', last_seq: 1 }], gone: [] });
+  });
+
   it('tells a watcher each changed row once, as it is by then', () => {
     const board = new Board();
     board.put(call('EL_1'), T);
@@ -54,12 +96,15 @@ describe('the board', () => {
 
   it('lets an ended call go after fifteen minutes', () => {
     const board = new Board();
-    board.put(call('EL_1', { status: 'completed', call_end_time: T }), T);
+    board.put(call('EL_live'), T);
+    board.put(call('EL_1', { status: 'completed', call_end_time: T }), T + BOARD_ENDED_MS);
+    board.put(call('EL_2', { status: 'failed', call_end_time: null, changed_at: T }), T + BOARD_ENDED_MS);
     board.expire(T + BOARD_ENDED_MS);
-    expect(sids(board.snapshot({}))).toEqual(['EL_1']);
+    expect(sids(board.snapshot({}))).toEqual(['EL_live', 'EL_1', 'EL_2']);
     const { version } = board;
     board.expire(T + BOARD_ENDED_MS + 1);
-    expect(board.since(version, {})).toMatchObject({ rows: [], gone: ['EL_1'] });
+    expect(board.since(version, {})).toMatchObject({ rows: [], gone: ['EL_1', 'EL_2'] });
+    expect(sids(board.snapshot({}))).toEqual(['EL_live']);
   });
 
   it.each([
@@ -97,14 +142,32 @@ describe('the board', () => {
     expect(board.since(version, { status: 'in_progress', agent_id: 'a1' })).toMatchObject({ rows: [], gone: ['EL_1'] });
   });
 
-  it('asks for a new snapshot where so much has left that it was forgotten', () => {
+  it('takes a row away once, when the status changed, and not again with what follows', () => {
     const board = new Board();
+    board.put(call('EL_1'), T);
+    board.put(call('EL_1', { status: 'processing', changed_at: T + 1 }), T);
     const { version } = board;
-    for (let n = 0; n < 1_100; n++) {
-      board.put(call(`EL_${n}`), T);
-      board.remove(`EL_${n}`);
+    board.put(call('EL_1', { status: 'processing', changed_at: T + 2 }), T);
+    expect(board.since(version - 1, { status: 'in_progress' })).toMatchObject({ rows: [], gone: ['EL_1'] });
+    expect(board.since(version, { status: 'in_progress' })).toMatchObject({ rows: [], gone: [] });
+    expect(sids(board.since(version, { status: 'processing' })?.rows ?? [])).toEqual(['EL_1']);
+  });
+
+  it('remembers a thousand calls that left, and asks for a new snapshot where one more was forgotten', () => {
+    const board = new Board();
+    const leave = (sid: string): number => {
+      board.put(call(sid), T);
+      board.remove(sid);
+      return board.version;
+    };
+    const start = board.version;
+    const versions = Array.from({ length: 1_000 }, (_, n) => leave(`EL_${n}`));
+    expect(board.since(start, {})?.gone).toHaveLength(1_000);
+    for (const [n, forgotten] of versions.slice(0, 3).entries()) {
+      leave(`EL_more${n}`);
+      expect(board.since(forgotten - 1, {})).toBeNull();
+      expect(board.since(forgotten, {})?.gone).toHaveLength(1_000);
     }
-    expect(board.since(version, {})).toBeNull();
     expect(board.since(board.version, {})).toMatchObject({ rows: [], gone: [] });
   });
 });

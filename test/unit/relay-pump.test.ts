@@ -191,6 +191,13 @@ describe('feed and pump', () => {
     expect(step(feed, 299 - RING_EVENTS, Infinity)).toMatchObject({ frames: [], then: 'page' });
   });
 
+  it('say why they stopped: the reader is full, or has caught up', () => {
+    const feed = new Feed<Frame>(call(0));
+    feed.offer('1.a', [1, 2, 3].map(event));
+    expect(step(feed, 0, 11)).toEqual({ frames: [1, 2].map((seq) => event(seq).frame), cursor: 2, lost: null, then: 'full' });
+    expect(step(feed, 2, 11)).toEqual({ frames: [event(3).frame], cursor: 3, lost: null, then: 'caught_up' });
+  });
+
   it('feed nothing while the epoch is in question, and start over when the log says that it changed', () => {
     const feed = new Feed<Frame>(call(3));
     feed.offer('2.b', [event(1)]);
@@ -231,6 +238,8 @@ describe('feed and pump', () => {
     feed.tidy();
     expect(step(feed, 0, 10).frames).toHaveLength(1);
     feed.tidy();
+    expect(step(feed, 0, 10).frames).toHaveLength(1);
+    feed.tidy();
     feed.tidy();
     expect(step(feed, 0, 10)).toMatchObject({ frames: [], then: 'page' });
   });
@@ -239,9 +248,147 @@ describe('feed and pump', () => {
     const feed = new Feed<Frame>(call(3));
     feed.doubt();
     expect(feed.nextRead()).not.toBeNull();
-    expect(feed.nextRead()).toBeNull();
+    expect([feed.doubtful, feed.nextRead()]).toEqual([true, null]);
     feed.readFailed();
     expect(feed.doubtful).toBe(true);
     expect(feed.nextRead()).not.toBeNull();
+  });
+
+  it('read one thing at a time, and doubt nothing because a read failed', () => {
+    const feed = new Feed<Frame>(call(3));
+    feed.compared(call(5));
+    expect(feed.nextRead()).toMatchObject({ after: 3, limit: RING_EVENTS });
+    expect(feed.nextRead()).toBeNull();
+    feed.readFailed();
+    feed.readFailed();
+    expect(feed.doubtful).toBe(false);
+    expect(feed.nextRead()).toMatchObject({ after: 3 });
+  });
+});
+
+const seqs = (events: readonly FeedEvent<Frame>[]): number[] => events.map((each) => each.seq);
+/** What a viewer at the cursor can be given from what is at hand. */
+const given = (feed: Feed<Frame>, cursor: number): number[] => step(feed, cursor, Infinity).frames.map((frame) => frame.seq);
+/** Answers the read that the feed asks for, out of a log that has these events. */
+const read = (feed: Feed<Frame>, last: number, present: readonly number[] = range(1, last), of = call(last)): number[] => {
+  const wanted = feed.nextRead();
+  if (wanted === null) throw new Error('no read is wanted');
+  return seqs(feed.readDone(of, present.filter((seq) => seq > wanted.after && seq <= last).slice(0, wanted.limit).map(event)));
+};
+
+describe('what is new at the head', () => {
+  it('is answered once and in order, whether the bus or the log brought it', () => {
+    const feed = new Feed<Frame>(call(0));
+    expect(seqs(feed.offer('1.a', [3, 2].map(event)))).toEqual([]);
+    expect(seqs(feed.offer('1.a', [1, 1, 2].map(event)))).toEqual([1, 2, 3]);
+    expect(seqs(feed.offer('1.a', [1, 2, 3].map(event)))).toEqual([]);
+    expect(seqs(feed.offer('9.lie', [event(4)]))).toEqual([]);
+    expect(seqs(feed.offer('1.a', [event(7)]))).toEqual([]);
+    expect(read(feed, 6)).toEqual([4, 5, 6, 7]);
+    expect(given(feed, 0)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    feed.doubt();
+    expect(read(feed, 7)).toEqual([]);
+  });
+
+  it('is nothing where a read answers that nobody began, or in another epoch', () => {
+    const feed = new Feed<Frame>(call(0));
+    expect(feed.readDone(call(2), [1, 2].map(event))).toEqual([]);
+    expect(feed.head).toBe(0);
+    feed.doubt();
+    expect(read(feed, 2, [1, 2], call(2, '2.b'))).toEqual([]);
+    expect([feed.epoch, feed.head]).toEqual(['2.b', 2]);
+  });
+
+  it('goes over holes in the log, which are told of as lost', () => {
+    const feed = new Feed<Frame>(call(3));
+    feed.compared(call(9));
+    expect(read(feed, 9, [6, 7])).toEqual([6, 7]);
+    expect(feed.head).toBe(9);
+    expect(step(feed, 3, Infinity)).toMatchObject({ lost: { from: 4, to: 5 }, cursor: 5, then: 'again' });
+    expect(step(feed, 5, Infinity)).toMatchObject({ frames: [{ seq: 6 }, { seq: 7 }], lost: { from: 8, to: 9 }, cursor: 9 });
+    expect(seqs(feed.offer('1.a', [event(10)]))).toEqual([10]);
+    expect(given(feed, 9)).toEqual([10]);
+  });
+
+  it('is read on where one read does not bring it all', () => {
+    const feed = new Feed<Frame>(call(0));
+    const last = 2 * RING_EVENTS + 5;
+    feed.compared(call(last));
+    expect([read(feed, last), read(feed, last), read(feed, last)]).toEqual([range(1, RING_EVENTS), range(RING_EVENTS + 1, 2 * RING_EVENTS), range(2 * RING_EVENTS + 1, last)]);
+    expect([feed.head, feed.nextRead()]).toEqual([last, null]);
+  });
+
+  it('holds no repetition and nothing that was read meanwhile in the place of what waits', () => {
+    const feed = new Feed<Frame>(call(RING_EVENTS + 10));
+    const head = feed.head;
+    feed.offer('1.a', [...range(1, RING_EVENTS), head + 2].map(event));
+    expect(seqs(feed.offer('1.a', [event(head + 1)]))).toEqual([head + 1, head + 2]);
+    const held = range(head + 4, head + 3 + RING_EVENTS);
+    feed.offer('1.a', held.map(event));
+    read(feed, head + 3 + RING_EVENTS);
+    const next = feed.head + 1;
+    feed.offer('1.a', [event(next + 1)]);
+    expect(seqs(feed.offer('1.a', [event(next)]))).toEqual([next, next + 1]);
+  });
+
+  it('takes nothing that the log does not have, nor what was heard in an epoch that is over', () => {
+    const feed = new Feed<Frame>(call(3));
+    feed.offer('1.a', [event(9)]);
+    read(feed, 3);
+    expect(seqs(feed.offer('1.a', range(4, 8).map(event)))).toEqual([4, 5, 6, 7, 8]);
+    feed.offer('1.a', [event(12)]);
+    feed.want(0);
+    read(feed, 10, range(1, 10), call(10, '2.b'));
+    expect(feed.nextRead()).toBeNull();
+    expect(seqs(feed.offer('2.b', [event(11)]))).toEqual([11]);
+  });
+});
+
+describe('what a feed knows of its call', () => {
+  it('comes of its events', () => {
+    const feed = new Feed<Frame>(call(0));
+    feed.offer('1.a', [{ ...event(1), conversationId: 'conv', status: 'processing' }, { ...event(2), conversationId: 'other' }]);
+    expect([feed.conversationId, feed.status]).toEqual(['conv', 'processing']);
+  });
+
+  it('comes of the log, where that is not behind', () => {
+    const feed = new Feed<Frame>(call(2));
+    feed.compared({ ...call(1), status: 'dialing', conversation_id: 'conv' });
+    expect([feed.conversationId, feed.status]).toEqual(['conv', 'in_progress']);
+    feed.compared({ ...call(2), status: 'processing', conversation_id: 'other' });
+    expect([feed.conversationId, feed.status]).toEqual(['conv', 'processing']);
+    feed.doubt();
+    feed.nextRead();
+    feed.readDone({ ...call(2), status: 'completed' }, []);
+    expect(feed.status).toBe('completed');
+    feed.compared({ ...call(9, '2.b'), status: 'failed' });
+    expect([feed.doubtful, feed.status, feed.known, feed.epoch]).toEqual([true, 'completed', 2, '1.a']);
+  });
+});
+
+describe('the ring', () => {
+  it('takes in what a page shows just before it, as far as it has room', () => {
+    const feed = new Feed<Frame>(call(300));
+    expect(step(feed, 299, Infinity).then).toBe('page');
+    read(feed, 300);
+    feed.tidy();
+    feed.tidy();
+    expect(given(feed, RING_EVENTS)).toEqual(range(RING_EVENTS + 1, 300));
+    expect(step(feed, 0, Infinity).then).toBe('page');
+    read(feed, 300);
+    feed.tidy();
+    feed.tidy();
+    expect(given(feed, 300 - RING_EVENTS)).toEqual(range(301 - RING_EVENTS, 300));
+    expect(step(feed, 299 - RING_EVENTS, Infinity)).toMatchObject({ frames: [], then: 'page' });
+  });
+
+  it('ends where the page has a hole', () => {
+    const feed = new Feed<Frame>(call(9));
+    feed.want(0);
+    read(feed, 9, [1, 2, 4, 5, 6, 7, 8, 9]);
+    feed.tidy();
+    feed.tidy();
+    expect(given(feed, 3)).toEqual(range(4, 9));
+    expect(step(feed, 2, Infinity)).toMatchObject({ frames: [], then: 'page' });
   });
 });

@@ -51,9 +51,9 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
         sql(`SELECT ${COLUMNS}, NULL AS body FROM deliveries WHERE (reason = 'used') = 0 AND tenant IS NULL
              AND (received_at, id) > (SELECT received_at, id FROM deliveries WHERE id = ? UNION ALL SELECT -1, '' LIMIT 1) ORDER BY received_at, id LIMIT ?`).all(after, limit),
       ),
-    pending: (reason, conversationId, limit) =>
+    pending: (reason, conversationId, limit, after = { received_at: -1, id: '' }) =>
       read(() =>
-        sql(`SELECT ${COLUMNS}, body FROM deliveries WHERE reason = ? AND (? IS NULL OR conversation_id = ?) ORDER BY received_at, id LIMIT ?`).all(reason, conversationId, conversationId, limit),
+        sql(`SELECT ${COLUMNS}, body FROM deliveries WHERE reason = ? AND (? IS NULL OR conversation_id = ?) AND (received_at, id) > (?, ?) ORDER BY received_at, id LIMIT ?`).all(reason, conversationId, conversationId, after.received_at, after.id, limit),
       ),
     since: (tenant, after, limit) =>
       read(() =>

@@ -52,8 +52,8 @@ export interface RawStore {
   quarantine(tenant: string | null, after: string | null, limit: number): Promise<readonly Delivery[]>;
   /** As `quarantine`, of nobody's tenant. */
   unassigned(after: string | null, limit: number): Promise<readonly Delivery[]>;
-  /** Deliveries that may become usable by themselves, oldest first, with bodies. conversationId null: of all conversations. */
-  pending(reason: 'waiting' | 'to_fetch', conversationId: string | null, limit: number): Promise<readonly Delivery[]>;
+  /** Deliveries that may become usable by themselves, oldest first, with bodies. conversationId null: of all conversations. `after`: the last one of the page before. */
+  pending(reason: 'waiting' | 'to_fetch', conversationId: string | null, limit: number, after?: { readonly received_at: number; readonly id: string }): Promise<readonly Delivery[]>;
   /** Used deliveries since a time, oldest first, with bodies: what hybrid development listens to. */
   since(tenant: string, after: { readonly received_at: number; readonly id: string }, limit: number): Promise<readonly Delivery[]>;
   quarantineSize(): Promise<number>;

@@ -12,8 +12,10 @@ import { parse, read } from '../webhooks/receive.ts';
 import { fetchIntoLog } from './fetch-conversation.ts';
 import { routeFacts, type Routed } from './route-facts.ts';
 
-/** Deliveries looked at in one go; the rest follow in the next. */
-const BATCH_COUNT = 100;
+/** Deliveries read at once, with their bodies. */
+const PAGE_COUNT = 100;
+/** After so long no other page is begun; the rest follow in the next run. */
+const DRIVE_MAX_MS = 30_000;
 
 export interface Redriven {
   /** `used`, or the reason for which it stays. */
@@ -29,28 +31,35 @@ export const redriveByHand = async (parts: Parts, asker: Principal, id: string):
 };
 
 /** The dial's answer named the conversation: what waited for it goes to its call now. */
-export const redriveWaiting = async (parts: Parts, conversationId: string): Promise<number> => driveAll(parts, await parts.rawStore.pending('waiting', conversationId, BATCH_COUNT), true);
+export const redriveWaiting = (parts: Parts, conversationId: string): Promise<number> => drivePending(parts, 'waiting', conversationId, () => true);
 
 /** For a timer: frees what has waited long enough (or can be used by now) and fetches what came without analysis. */
 export const freePending = async (parts: Parts): Promise<number> => {
   const now = parts.runtime.now();
-  const waiting = await parts.rawStore.pending('waiting', null, BATCH_COUNT);
-  let freed = 0;
-  for (const delivery of waiting) freed += await driveAll(parts, [delivery], now - delivery.received_at < UNBOUND_DIAL_WAIT_MS);
-  return freed + (await driveAll(parts, await parts.rawStore.pending('to_fetch', null, BATCH_COUNT), true));
+  const freed = await drivePending(parts, 'waiting', null, (delivery) => now - delivery.received_at < UNBOUND_DIAL_WAIT_MS);
+  return freed + (await drivePending(parts, 'to_fetch', null, () => true));
 };
 
-const driveAll = async (parts: Parts, deliveries: readonly Delivery[], mayWait: boolean): Promise<number> => {
+/** Page by page, past those that stay: they hold up nobody behind them. */
+const drivePending = async (parts: Parts, reason: 'waiting' | 'to_fetch', conversationId: string | null, mayWait: (delivery: Delivery) => boolean): Promise<number> => {
+  const started = parts.runtime.monotonic();
   let used = 0;
-  for (const delivery of deliveries) {
-    // One that fails is tried again with the next run; the others must not wait for it.
-    const result = await redrive(parts, delivery, mayWait).catch((error: unknown) => {
-      parts.log.warn('a delivery in quarantine could not be driven again', { delivery: delivery.id, code: error instanceof EarshotError ? error.code : 'server_fault' });
-      return null;
-    });
-    if (result?.result === 'used') used += 1;
-  }
+  let after: Delivery | undefined;
+  do {
+    const page = await parts.rawStore.pending(reason, conversationId, PAGE_COUNT, after);
+    for (const delivery of page) used += await driveOne(parts, delivery, mayWait(delivery));
+    after = page.length < PAGE_COUNT ? undefined : page.at(-1);
+  } while (after !== undefined && parts.runtime.monotonic() - started < DRIVE_MAX_MS);
   return used;
+};
+
+/** One that fails is tried again with the next run; the others must not wait for it. */
+const driveOne = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<0 | 1> => {
+  const result = await redrive(parts, delivery, mayWait).catch((error: unknown) => {
+    parts.log.warn('a delivery in quarantine could not be driven again', { delivery: delivery.id, code: error instanceof EarshotError ? error.code : 'server_fault' });
+    return null;
+  });
+  return result?.result === 'used' ? 1 : 0;
 };
 
 const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Promise<Redriven> => {

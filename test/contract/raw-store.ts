@@ -64,6 +64,17 @@ export const rawStoreContract = (name: string, open: () => Promise<RawStore>): v
       expect(ids(await store.pending('to_fetch', null, 10))).toEqual(['f1']);
     });
 
+    it('gives what may become usable page by page, also when what a page ended with was used or erased meanwhile', async () => {
+      for (const [place, id] of ['a', 'b', 'c', 'd'].entries()) await store.put(delivery(id, { reason: 'waiting', received_at: place < 2 ? 500 : 600 }));
+      const [, second] = await store.pending('waiting', null, 2);
+      expect(second).toMatchObject({ id: 'b' });
+      await store.change('b', { reason: 'used' });
+      expect(ids(await store.pending('waiting', null, 2, { received_at: 500, id: 'b' }))).toEqual(['c', 'd']);
+      expect(ids(await store.pending('waiting', null, 2, { received_at: 600, id: 'c' }))).toEqual(['d']);
+      await store.erase('', 'c1');
+      expect(ids(await store.pending('waiting', null, 2, { received_at: 500, id: 'b' }))).toEqual([]);
+    });
+
     it('changes only what is said', async () => {
       await store.put(delivery('d1', { reason: 'waiting', tenant: null, call_sid: null }));
       await store.change('d1', { reason: 'used', tenant: 't2', call_sid: 'EL_x' });

@@ -92,6 +92,49 @@ it('a delivery whose dial binds between our look and our keeping it is freed by 
   expect(await earshot.parts.rawStore.quarantineSize()).toBe(0);
 });
 
+describe('more deliveries that wait than are looked at in one go', () => {
+  const MANY = 230;
+  const waitFor = async (earshot: FunctionsUnderTest, conversation: string, count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      const turn = { conversation_id: conversation, agent_id: 'agent1', speaker: 'driver', text: `${conversation} ${index}`, turn_id: `${conversation} ${index}` };
+      expect((await earshot.ingest('transcription', turn)).body).toMatchObject({ result: 'quarantined' });
+    }
+  };
+  const turns = async (earshot: FunctionsUnderTest, callSid: string): Promise<number> => (await earshot.types(callSid)).filter((type) => type === 'transcription').length;
+
+  it('are all freed when the dial binds their conversation', async () => {
+    const earshot = await functionsUnderTest();
+    const callSid = await begun(earshot);
+    await waitFor(earshot, 'c1', MANY);
+    await earshot.parts.callLog.append(callSid, [entry({ kind: 'dial_accepted', attempt: 1 }, 'c1')]);
+    expect(await redriveWaiting(earshot.parts, 'c1')).toBe(MANY);
+    expect(await turns(earshot, callSid)).toBe(MANY);
+    expect(await earshot.parts.rawStore.quarantineSize()).toBe(0);
+  });
+
+  it('are all adopted by the first job after their wait', async () => {
+    const earshot = await functionsUnderTest();
+    await begun(earshot);
+    await waitFor(earshot, 'c2', MANY);
+    earshot.move(2 * 60_000 + 1);
+    expect(await runJobs(earshot.parts)).toMatchObject({ freed: MANY });
+    expect(await turns(earshot, 'EL_c2')).toBe(MANY);
+  });
+
+  it('hold up nobody behind them: what can be used is used, however much waits before it', async () => {
+    const earshot = await functionsUnderTest();
+    const callSid = await begun(earshot);
+    await waitFor(earshot, 'c2', MANY);
+    await waitFor(earshot, 'c1', 1);
+    // As a webhook binds it: nobody drives again what waited for it but the job.
+    await earshot.parts.callLog.append(callSid, [entry({ kind: 'announced' }, 'c1')]);
+    await begun(earshot);
+    await runJobs(earshot.parts);
+    expect(await turns(earshot, callSid)).toBe(1);
+    expect(await earshot.parts.rawStore.quarantineSize()).toBe(MANY);
+  });
+});
+
 describe('an agent event without an id of its own', () => {
   const event = { conversation_id: 'c1', agent_id: 'agent1', type: 'agent_thinking' };
   const thinking = (types: readonly string[]): number => types.filter((type) => type === 'agent_thinking').length;

@@ -161,7 +161,7 @@ describe('a client that does not say who it is', () => {
       expect(told).toEqual(['connection_established', 'token_accepted', 'different_subject', 'token_invalid', 'pong']);
       late.close();
       expect((await late.closed).code).toBe(1005);
-    }, { times: 40 });
+    }, { times: 30 });
   });
 
   it('with two good tokens at once is who the first one says', async () => {
@@ -171,7 +171,7 @@ describe('a client that does not say who it is', () => {
       expect(await both.next('system_message')).toMatchObject({ data: { user: 'user-anna', tenant: 't1' } });
       both.close();
       await both.closed;
-    }, { times: 40 });
+    }, { times: 30 });
   });
 });
 
@@ -215,7 +215,7 @@ describe('bytes that break the protocol', () => {
       socket.socket.write(bytes);
       const sent = framesIn(await socket.ended);
       expect([sent.closeCode, errorsIn(sent)]).toEqual([code, errors]);
-    }, { times: 40 });
+    }, { times: 30 });
   });
 
   it('are none where the client closes, pongs unasked or sends an empty ping', async () => {
@@ -226,7 +226,7 @@ describe('bytes that break the protocol', () => {
       socket.frame(0x88, Buffer.from([0x03, 0xe8]));
       const sent = framesIn(await socket.ended);
       expect([sent.closeCode, errorsIn(sent)]).toEqual([1000, []]);
-    }, { times: 40 });
+    }, { times: 30 });
   });
 });
 
@@ -242,7 +242,7 @@ describe('messages that make no sense', () => {
       const sent = framesIn(await socket.ended);
       expect(errorsIn(sent)).toEqual(odd.map(() => 'invalid_message'));
       expect(sent.frames.at(-1)).toEqual({ type: 'pong', ping: 'end' });
-    }, { times: 40 });
+    }, { times: 30 });
   });
 
   it('that ask for hundreds of calls at once are answered within the bucket, then closed as rate_limited', async () => {

@@ -200,7 +200,7 @@ describe('a question that makes no sense', () => {
     ['/stats?hours=0', '400 invalid_request'],
     ['/stats?hours=1&hours=2', '400 invalid_request'],
   ])('is refused: GET %s', async (path, expected) => {
-    await stage.abuse(async () => expect(verdict(await ask('GET', path))).toBe(expected), { times: 30 });
+    await stage.abuse(async () => expect(verdict(await ask('GET', path))).toBe(expected), { times: 15 });
   });
 
   it.each<[string, string]>([
@@ -218,12 +218,12 @@ describe('a question that makes no sense', () => {
     ['/deliveries?after=a&after=b', '400 invalid_request'],
   ])('is refused to an admin: GET %s', async (path, expected) => {
     const as = await stage.token('adam', 't1', ['admin']);
-    await stage.abuse(async () => expect(verdict(await ask('GET', path, { as }))).toBe(expected), { times: 30 });
+    await stage.abuse(async () => expect(verdict(await ask('GET', path, { as }))).toBe(expected), { times: 15 });
   });
 
   it('is one that comes with two tokens', async () => {
     const other = await stage.token(...OTHERS.admin);
-    await stage.abuse(async () => expect(verdict(await ask('GET', '/calls?limit=200', { headers: bearer(other) }))).toBe('401 token_invalid'), { times: 30 });
+    await stage.abuse(async () => expect(verdict(await ask('GET', '/calls?limit=200', { headers: bearer(other) }))).toBe('401 token_invalid'), { times: 15 });
   });
 
   const DEEP = 100_000;
@@ -252,7 +252,7 @@ describe('a question that makes no sense', () => {
     ['POST', '/poll', `{"calls":[${' '.repeat(300_000)}]}`, '413 payload_too_large'],
   ])('is refused: %s %s with %.60s', async (method, path, body, expected) => {
     const before = await callsOf('t1');
-    await stage.abuse(async () => expect(verdict(await ask(method, path, { body }))).toBe(expected), { times: body.length > 10_000 ? 20 : 30, atOnce: 4 });
+    await stage.abuse(async () => expect(verdict(await ask(method, path, { body }))).toBe(expected), { times: body.length > 10_000 ? 10 : 15, atOnce: 4 });
     expect(await callsOf('t1')).toBe(before);
     expect(stage.provider.dials).toEqual([]);
   });
@@ -263,7 +263,7 @@ describe('a question that makes no sense', () => {
         const answer = await rawExchange(stage.port, requestWith('POST /calls HTTP/1.1', [['content-type', type], ...bearer(token)], '{"to":"+15550100"}'));
         expect([answer.status >= 400 && answer.status < 500, answer.code]).toEqual([true, 'media_type_not_supported']);
       }
-    }, { times: 20 });
+    }, { times: 12 });
     expect(stage.provider.dials).toEqual([]);
   });
 });
@@ -294,7 +294,7 @@ describe('a number that may not be dialled', () => {
     ['', '400 invalid_phone_number'],
   ])('is refused before anything is kept: %j', async (to, expected) => {
     const before = await callsOf('t1');
-    await stage.abuse(async () => expect(verdict(await ask('POST', '/calls', { body: { to } }))).toBe(expected), { times: 20 });
+    await stage.abuse(async () => expect(verdict(await ask('POST', '/calls', { body: { to } }))).toBe(expected), { times: 12 });
     expect([await callsOf('t1'), stage.provider.dials]).toEqual([before, []]);
   });
 
@@ -304,7 +304,7 @@ describe('a number that may not be dialled', () => {
       for (const phoneNumber of ['sip:x@evil.example', '+1555\r\nX: y', '911']) {
         expect(verdict(await ask('PUT', '/drivers/driver_bad', { as, body: { driverName: 'Bad', phoneNumber } }))).toBe('400 invalid_phone_number');
       }
-    }, { times: 20 });
+    }, { times: 12 });
     expect(verdict(await ask('GET', '/drivers/driver_bad'))).toBe('404 driver_not_found');
   });
 });
@@ -313,7 +313,7 @@ describe('more than there is room for', () => {
   it('is refused: more drivers than a request may name', async () => {
     await stage.abuse(async () => {
       expect(verdict(await ask('POST', '/driver_data/call-elevenlabs', { body: { driver_ids: Array.from({ length: 26 }, (_, place) => `d${place}`) } }))).toBe('400 invalid_request');
-    }, { times: 20 });
+    }, { times: 12 });
   });
 
   it('rings nobody: a workspace has as many calls at once as its plan lets run, however many ask at once', async () => {
@@ -349,7 +349,7 @@ describe('an Idempotency-Key', () => {
 
   it.each([['blank', ' '], ['longer than 255 characters', 'k'.repeat(256)], ['not printable', 'k\u0001'], ['not ASCII', 'k\u00e9']])('that is %s is refused', async (_name, key) => {
     const dials = stage.provider.dials.length;
-    await stage.abuse(async () => expect([verdict(await dial(key))]).toEqual([key === 'k\u0001' ? '400' : '400 invalid_request']), { times: 20 });
+    await stage.abuse(async () => expect([verdict(await dial(key))]).toEqual([key === 'k\u0001' ? '400' : '400 invalid_request']), { times: 12 });
     expect(stage.provider.dials).toHaveLength(dials);
   });
 

@@ -15,7 +15,7 @@ export const decideTurn = (draft: Draft, fact: TurnFact): FactResult | null => {
   const value = draft.key(turnKey(id));
   const known = value === undefined ? null : (JSON.parse(value) as TurnKey);
   const same = turnSameness(fact.state, fact.text, draft.sha256);
-  if (fact.rev === null ? known?.same === same : draft.key(revisionKey(id, fact.rev)) !== undefined || known?.rev === fact.rev) return { result: 'duplicate' };
+  if (fact.rev === null ? known?.same === same : draft.key(revisionKey(id, fact.rev)) !== undefined) return { result: 'duplicate' };
   if (draft.call.transcript_final) return decideLateTurn(draft, fact, id, known);
   if (known === null && fact.state === 'retracted') return { result: 'ignored', why: 'no such turn' };
   const rev = fact.rev ?? (known?.rev ?? 0) + 1;
@@ -30,9 +30,8 @@ export const decideTurn = (draft: Draft, fact: TurnFact): FactResult | null => {
 /** The final transcript speaks: only what it lacks is taken, and the batch ends in a new seal. */
 const decideLateTurn = (draft: Draft, fact: TurnFact, id: string, known: TurnKey | null): FactResult | null => {
   if (known !== null || fact.state === 'retracted') return { result: 'ignored', why: 'the final transcript speaks' };
-  const { standing, revisions } = draft.turns();
   const text = words(fact.text).join(' ');
-  const has = revisions.has(id) || standing.some((turn) => turn.speaker === fact.speaker && (words(turn.text).join(' ') === text || sameMoment(turn, fact)));
+  const has = draft.turns().standing.some((turn) => turn.speaker === fact.speaker && (words(turn.text).join(' ') === text || sameMoment(turn, fact)));
   if (has) return { result: 'ignored', why: 'the final transcript speaks' };
   const same = turnSameness(fact.state, fact.text, draft.sha256);
   emitTurn(draft, fact, { id, rev: fact.rev ?? 1, index: draft.call.next_index, known: null, same, late: true });

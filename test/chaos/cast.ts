@@ -84,13 +84,31 @@ export const dismiss = async (dataDir: string, username: string, notes: Notes): 
   notes.take({ actor: 'run', op: 'right', user: `user-${username}`, tenant, held: false });
 };
 
-/** Gives tokens as the API of this folder does. `lifeSeconds` at most an hour. */
-export const tokenMaker = async (dataDir: string): Promise<(username: string, tenant: string, lifeSeconds: number) => Promise<string>> => {
+export interface Tokens {
+  /** One that lasts through the run; the same at every asking. */
+  long(username: string, tenant: string): Promise<string>;
+  /** One that ends in so many seconds. */
+  short(username: string, tenant: string, lifeSeconds: number): Promise<string>;
+}
+
+const TOKEN_LIFE_SECONDS = 3_600;
+
+/** Gives tokens as the API of this folder does. */
+export const tokenMaker = async (dataDir: string): Promise<Tokens> => {
   const signingKey = await loadOrCreateSigningKey(dataDir);
-  return async (username, tenant, lifeSeconds) => {
-    const issuer = joseIssuer({ signingKey, publicKeys: null, runtime: { ...runtime, now: () => Date.now() - (3_600 - lifeSeconds) * 1000 } });
+  const kept = new Map<string, Promise<string>>();
+  const short: Tokens['short'] = async (username, tenant, lifeSeconds) => {
+    const issuer = joseIssuer({ signingKey, publicKeys: null, runtime: { ...runtime, now: () => Date.now() - (TOKEN_LIFE_SECONDS - lifeSeconds) * 1000 } });
     const roles = username.startsWith(SERVICE) ? (['service', 'dispatcher'] as const) : (['dispatcher'] as const);
-    return (await issuer.issue({ user: `user-${username}`, username, tenant, roles, sid: `sid-${username}`, signed_in_at: Math.floor(Date.now() / 1000) - 3_600 })).token;
+    return (await issuer.issue({ user: `user-${username}`, username, tenant, roles, sid: `sid-${username}`, signed_in_at: Math.floor(Date.now() / 1000) - TOKEN_LIFE_SECONDS })).token;
+  };
+  return {
+    short,
+    long: (username, tenant) => {
+      let token = kept.get(username);
+      if (token === undefined) kept.set(username, (token = short(username, tenant, TOKEN_LIFE_SECONDS)));
+      return token;
+    },
   };
 };
 

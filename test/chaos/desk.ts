@@ -1,6 +1,6 @@
 /** Who asks the API: requests for calls, repeated under their Idempotency-Key until they are answered; lists of calls; the scheduler of the jobs. */
 import type { RecordOf } from '../history/history.ts';
-import { SERVICE } from './cast.ts';
+import { SERVICE, type Tokens } from './cast.ts';
 import type { Notes } from './notes.ts';
 
 const ANSWER_MAX_MS = 20_000;
@@ -9,7 +9,7 @@ const TRIES_MAX_COUNT = 12;
 export interface DeskOptions {
   readonly apiUrl: string;
   readonly jobsUrl: string;
-  readonly token: (username: string, tenant: string, lifeSeconds: number) => Promise<string>;
+  readonly tokens: Tokens;
   readonly notes: Notes;
   readonly random: () => number;
 }
@@ -51,12 +51,12 @@ export class Desk {
   }
 
   async #request(id: string, to: string, key: string): Promise<'settled' | 'again'> {
-    const { apiUrl, notes, token } = this.#options;
+    const { apiUrl, notes, tokens } = this.#options;
     const about = { actor: 'desk', op: 'request', id } as const;
     notes.take({ ...about, phase: 'invoke', user: `user-${SERVICE}-t1`, tenant: 't1', idempotency_key: key, number: to });
     const end = (phase: 'ok' | 'fail' | 'unknown', status: number | null, callSids: readonly string[] = []): void => notes.take({ ...about, phase, status, call_sids: callSids } satisfies Omit<RecordOf<'request'> & { phase: typeof phase }, 'at'>);
     try {
-      const authorization = `Bearer ${await token(`${SERVICE}-t1`, 't1', 600)}`;
+      const authorization = `Bearer ${await tokens.long(`${SERVICE}-t1`, 't1')}`;
       const answer = await fetch(`${apiUrl}/calls`, { method: 'POST', headers: { authorization, 'content-type': 'application/json', 'idempotency-key': key }, body: JSON.stringify({ to }), signal: AbortSignal.timeout(ANSWER_MAX_MS) });
       const text = await answer.text();
       if (answer.ok) {
@@ -75,9 +75,9 @@ export class Desk {
 
   /** The newest calls of a tenant, by the API; null: it did not answer. */
   async list(tenant: string): Promise<readonly string[] | null> {
-    const { apiUrl, token } = this.#options;
+    const { apiUrl, tokens } = this.#options;
     try {
-      const authorization = `Bearer ${await token(`${SERVICE}-${tenant}`, tenant, 600)}`;
+      const authorization = `Bearer ${await tokens.long(`${SERVICE}-${tenant}`, tenant)}`;
       const answer = await fetch(`${apiUrl}/calls?limit=100`, { headers: { authorization }, signal: AbortSignal.timeout(3_000) });
       if (!answer.ok) return null;
       return ((await answer.json()) as { calls: { call_sid: string }[] }).calls.map(({ call_sid }) => call_sid);
@@ -88,9 +88,9 @@ export class Desk {
 
   /** Runs the jobs once. Answers how many waiting deliveries they freed; null: no answer came. */
   async runJobs(): Promise<number | null> {
-    const { jobsUrl, token } = this.#options;
+    const { jobsUrl, tokens } = this.#options;
     try {
-      const authorization = `Bearer ${await token(`${SERVICE}-t1`, 't1', 600)}`;
+      const authorization = `Bearer ${await tokens.long(`${SERVICE}-t1`, 't1')}`;
       const answer = await fetch(jobsUrl, { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: '{}', signal: AbortSignal.timeout(30_000) });
       const report = (await answer.json()) as { readonly freed?: number };
       if (!answer.ok) return null;

@@ -10,6 +10,8 @@ export interface ProcessOptions {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly ready: RegExp;
+  /** Whether it may be killed and asked to stop; else it is only stopped for a while. */
+  readonly mayEnd: boolean;
 }
 
 /** A process that does not come up by then will not. */
@@ -41,6 +43,11 @@ export class Process {
     return !this.#busy && this.#child !== null;
   }
 
+  /** Whether it may be killed. */
+  get mayEnd(): boolean {
+    return this.#options.mayEnd;
+  }
+
   /** Starts it and resolves when it is ready. */
   async start(): Promise<void> {
     this.#busy = true;
@@ -48,6 +55,7 @@ export class Process {
       try {
         const child = await startChild(this.#options.args, this.#options.environment, this.#options.ready, (end) => void this.#ends.push(end));
         this.#child = child;
+        this.#notes.take({ actor: 'run', op: 'fault', kind: 'started', detail: `${this.name}, attempt ${tries}` });
         void child.ended.then(() => this.#over(child));
         this.#busy = false;
         return;
@@ -61,7 +69,8 @@ export class Process {
   }
 
   /** Strikes it, and resolves when it is up again. `pauseMs`: how long it stays down, or stopped. */
-  async strike(blow: Blow, pauseMs: number): Promise<void> {
+  async strike(wanted: Blow, pauseMs: number): Promise<void> {
+    const blow = this.#options.mayEnd ? wanted : 'SIGSTOP';
     const child = this.#child;
     if (child === null || this.#busy) return;
     this.#busy = true;

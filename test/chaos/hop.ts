@@ -76,7 +76,7 @@ export class Hop {
     }
     if (fault === 'latency') this.weather = { ...FAIR, delayMs: 20 + random() * 280 };
     else if (fault === 'throttle') this.weather = { ...FAIR, bytesPerSecond: 4_000 + random() * 60_000 };
-    else if (fault === 'slice') this.weather = { ...FAIR, sliceBytes: 1 + Math.floor(random() * 64) };
+    else if (fault === 'slice') this.weather = { ...FAIR, sliceBytes: 8 + Math.floor(random() * 120) };
     else this.weather = { ...FAIR, hole: true };
     await later(ms);
     this.weather = FAIR;

@@ -10,6 +10,7 @@ export const tableOf = (report: ChaosReport): string => {
     ['viewers', report.viewers],
     ['kills (SIGKILL, SIGTERM)', `${report.kills}: ${report.blows.filter(({ signal }) => signal !== 'SIGSTOP').map(({ process, signal, count }) => `${process} ${signal} ${count}`).join(', ')}`],
     ['stops (SIGSTOP, then SIGCONT)', report.blows.filter(({ signal }) => signal === 'SIGSTOP').map(({ process, count }) => `${process} ${count}`).join(', ') || 'none'],
+    ['starts that failed, and were tried again', report.failedStarts],
     ['cuts of hops', `${report.cuts}, connections lost: ${[...report.lostConnections].map(([fault, count]) => `${fault} ${count}`).join(', ')}`],
     ['slowdowns of hops', report.slowdowns],
     ['deliveries begun', `${deliveries.begun} (${Math.round(deliveries.perSecond)} a second), ${deliveries.forged} of them forged`],

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { busFile } from '../../ports/event-bus.socket.ts';
 import { dataFolder, freePort } from '../fixtures/processes.ts';
-import { enterCast, linkFolder, tokenMaker } from './cast.ts';
+import { enterCast, linkFolder, tokenMaker, type Tokens } from './cast.ts';
 import { Process } from './fleet.ts';
 import { Hop, type Place } from './hop.ts';
 import type { Notes } from './notes.ts';
@@ -17,7 +17,7 @@ export interface Stage {
   readonly senders: Senders;
   readonly telephony: Telephony;
   readonly urls: { readonly api: string; readonly jobs: string; readonly relays: readonly [string, string] };
-  readonly token: (username: string, tenant: string, lifeSeconds: number) => Promise<string>;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
@@ -62,11 +62,11 @@ const build = async (notes: Notes, random: () => number, ends: (() => Promise<un
   const providerUrl = await portHop('functions - provider', { port: provider.port });
   await mkdir(dataDir, { mode: 0o700 });
   await enterCast(dataDir, providerUrl, notes);
-  const token = await tokenMaker(dataDir);
+  const tokens = await tokenMaker(dataDir);
 
   const processes: Process[] = [];
-  const run = (name: string, args: readonly string[], environment: Readonly<Record<string, string>>, ready: RegExp): Process => {
-    const made = new Process({ name, args, environment: { LOG_LEVEL: 'info', ...environment }, ready }, notes);
+  const run = (name: string, args: readonly string[], environment: Readonly<Record<string, string>>, ready: RegExp, mayEnd = true): Process => {
+    const made = new Process({ name, args, environment: { LOG_LEVEL: 'info', ...environment }, ready, mayEnd }, notes);
     processes.push(made);
     const abandon = (): void => made.abandon();
     process.once('exit', abandon);
@@ -76,6 +76,8 @@ const build = async (notes: Notes, random: () => number, ends: (() => Promise<un
     });
     return made;
   };
+  // In a deployment the bus is no process of ours and ends with none: here it is one that may be stopped, not killed.
+  await run('bus', ['test/chaos/bus.ts'], { BUS_FILE: busFile(dataDir) }, /The bus is carried/, false).start();
   for (const target of ['webhooks', 'api', 'jobs'] as const) {
     await run(target, [FRAMEWORK, '--source', 'functions/index.ts', '--target', target, '--port', String(ports[target])], { DATA_DIR: dataDir }, /Serving function/).start();
     // Its stores are opened by its first request, and the log is there only then.
@@ -97,7 +99,7 @@ const build = async (notes: Notes, random: () => number, ends: (() => Promise<un
     hops,
     senders,
     telephony,
-    token,
+    tokens,
     urls: { api: await portHop('desk - api', { port: ports.api }), jobs: `http://127.0.0.1:${ports.jobs}/`, relays },
   };
 };

@@ -6,6 +6,8 @@ import type { Notes } from './notes.ts';
 
 const BLOWS: readonly Blow[] = ['SIGKILL', 'SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGSTOP'];
 
+const RARELY = 0.3;
+
 export interface StrikeOptions {
   readonly processes: readonly Process[];
   readonly hops: readonly Hop[];
@@ -57,7 +59,8 @@ export class Strikes {
 
   #strikeProcess(): Promise<void> | null {
     const { processes, random } = this.#options;
-    const up = processes.filter((process) => process.isUp);
+    // What can only be stopped is struck less often: where others are being started again, it would be it that is always there.
+    const up = processes.filter((process) => process.isUp && (process.mayEnd || random() < RARELY));
     if (up.length === 0) return null;
     return oneOf(up, random).strike(oneOf(BLOWS, random), random() * 1_500);
   }

@@ -7,7 +7,7 @@ import { toLines } from '../history/history.ts';
 import { tableOf } from '../chaos/report.ts';
 import { runChaos } from '../chaos/run.ts';
 
-it('real processes that are killed, stopped and cut off keep the promise to two hundred viewers', { timeout: 240_000 }, async () => {
+it('real processes that are killed, stopped and cut off keep the promise to two hundred viewers', { timeout: 360_000 }, async () => {
   const report = await runChaos({ seconds: 20, seed: 'test' });
   const broken = report.violations.length > 0 || report.problems.length > 0;
   const path = join(tmpdir(), 'earshot-chaos-test.jsonl');

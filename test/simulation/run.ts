@@ -53,6 +53,8 @@ const FAULT_MAX_MS = 110_000;
 const FINISH_MAX_MS = 16 * 60_000;
 const STEP_MS = 15_000;
 const HELD_MS = 5_000;
+/** A silent connection is given up, and another one opened, by then. */
+const NOTICED_MS = 100_000;
 /** Longer than a subscription without a relay may live. */
 const AFTERWARDS_MS = 40 * 60_000;
 /** Whoever left without a word is missed by then: no pong for so long, and a heartbeat's time on top. */
@@ -86,6 +88,8 @@ class Scene {
   #requests = 0;
   /** Call requests and erasures that somebody still waits for. */
   #asking = 0;
+  /** Until then a viewer may not have noticed that nothing reaches it. */
+  #noticedBy = 0;
   #audited = false;
   #over = false;
 
@@ -394,13 +398,14 @@ class Scene {
     if (what < 0.12) this.#relays.breakForGood(slot);
     else if (what < 0.24) this.#relays.deafen(viewer.actor, slot);
     else return;
+    this.#noticedBy = world.now + NOTICED_MS;
     world.reached(what < 0.12 ? 'relay broken for good' : 'one direction broken for good');
     world.note('world', { op: 'fault', kind: 'broken_for_good', detail: what < 0.12 ? `relay ${slot}` : `relay ${slot} to ${viewer.name}` });
   }
 
   async #settled(): Promise<boolean> {
     const awake = this.#viewers.every(({ actor }) => actor.stalledUntil <= this.#world.now - STEP_MS);
-    if (!awake || !this.#provider.quiet || this.#asking > 0) return false;
+    if (!awake || !this.#provider.quiet || this.#asking > 0 || this.#world.now < this.#noticedBy) return false;
     const calls = await this.#calls();
     const waiting = await this.#stores.rawStore.pending('waiting', null, 1);
     const known = new Set(calls.map((call) => call.conversation_id));

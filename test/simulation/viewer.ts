@@ -42,7 +42,7 @@ interface Followed {
   readonly refused: boolean;
 }
 
-const FOLLOW_TRIES = 12;
+const FOLLOW_TRIES = 6;
 const ASK_AGAIN_MS = 5_000;
 const RELAY_SLOTS = 2;
 const TOKEN_MS = 30;
@@ -56,6 +56,7 @@ export class Viewer {
   readonly #links = new Map<number, Entry>();
   readonly #timers = new Map<TimerName, Timer>();
   readonly #followed = new Map<string, Followed>();
+  readonly #askingAgain = new Set<string>();
   #shownEvents = 0;
   readonly #followsBoard: boolean;
   readonly #pollsOnly: boolean;
@@ -324,8 +325,10 @@ export class Viewer {
     if (known === undefined) return;
     const { asked } = known;
     this.#followed.set(id, { ...known, callSid: null, epoch: null, seq: 0, refused: true });
-    if (asked >= FOLLOW_TRIES) return;
+    if (asked >= FOLLOW_TRIES || this.#askingAgain.has(id)) return;
+    this.#askingAgain.add(id);
     this.#made.world.after(ASK_AGAIN_MS, () => {
+      this.#askingAgain.delete(id);
       if (this.#stopped || this.#followed.get(id)?.refused !== true) return;
       this.#note({ op: 'unfollow', id });
       this.#input({ on: 'unfollow', id });

@@ -96,6 +96,21 @@ describe('a dial', () => {
     expect(machine.call.status).toBe(status);
   });
 
+  it('that is answered before it is heard to have begun is open until its conversation is known', () => {
+    const machine = requested();
+    expect(resultOf(machine, entry({ kind: 'dial_accepted', attempt: 1 }))).toEqual({ result: 'noted' });
+    expect(machine.call).toMatchObject({ status: 'requested', dial_settled: false });
+    machine.take(entry({ kind: 'announced' }, 'conv'));
+    expect(machine.call.dial_settled).toBe(true);
+  });
+
+  it('without an answer is not unknown where its conversation is there', () => {
+    const machine = dialled();
+    machine.take(entry({ kind: 'announced' }, 'conv'));
+    expect(resultOf(machine, entry({ kind: 'dial_unknown', attempt: 1, reason: 'timeout' }))).toEqual(NOTHING_NEW);
+    expect(machine.call.status).toBe('dialing');
+  });
+
   it('says why no answer came', () => {
     const machine = dialled();
     expect(after(machine, entry({ kind: 'dial_unknown', attempt: 1, reason: 'timeout' }))).toMatchObject([{ type: 'call_status', status: 'unknown', previous: 'dialing', reason: 'timeout' }]);

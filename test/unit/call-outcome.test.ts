@@ -169,6 +169,7 @@ describe('an outcome that comes after the end', () => {
     const machine = ended();
     expect(machine.take(again({ agent_id: 'other' })).results).toEqual([{ result: 'noted' }]);
     expect(machine.take(again({ agent_id: 'other' })).results).toEqual([{ result: 'duplicate' }]);
+    expect(machine.take(again({ agent_id: 'older' }, 9_000)).results).toEqual([{ result: 'noted' }]);
     expect(machine.call).toMatchObject({ agent_id: 'agent1', outcome_at: 11_000, seal_revision: 1 });
   });
 

@@ -54,6 +54,60 @@ describe('reconciling live turns with the final transcript', () => {
     ]);
   });
 
+  const joins = (heard: string, said: string, heardAt: number | null, saidAt: number | null): boolean =>
+    reconcileTranscript([live('driver', heard, 0, { time_in_call_secs: heardAt })], [finalTurn('driver', said, { time_in_call_secs: saidAt })]).every(({ change }) => change === 'corrected');
+  it.each<[string, string, string, number | null, number | null, boolean]>([
+    ['half of the words', 'a b c d', 'c x d y', null, null, true],
+    ['less than half of the words', 'a b c d', 'c x y z', null, null, false],
+    ['half of the words, far apart', 'a b c d', 'c x d y', 0, 60, true],
+    ['a quarter of the words at the same moment', 'a b c d', 'x d y z', 5, 5, true],
+    ['a quarter of the words two seconds apart', 'a b c d', 'x d y z', 5, 7, true],
+    ['a quarter of the words three seconds apart', 'a b c d', 'x d y z', 8, 5, false],
+    ['less than a quarter of the words at the same moment', 'a b c d e', 'x d y z w', 5, 5, false],
+    ['a quarter of the words where one time is not known', 'a b c d', 'x d y z', 5, null, false],
+    ['its first two words of many', 'a b c d e f g h', 'a b', null, null, true],
+    ['its first word of many', 'a b c d e f g h', 'a', null, null, false],
+    ['two words of many from its middle', 'a b c d e f g h', 'b c', null, null, false],
+    ['its first words and one that differs', 'a b c d e f g h', 'a b x', null, null, false],
+    ['a word said twice where it was heard once', 'a b c', 'a a a a a', null, null, false],
+    ['no words at all', '...', '!', null, null, true],
+    ['equal words nine seconds apart', 'yes', 'Yes!', 1, 10, true],
+    ['no words but those of silence', '', 'a', null, null, false],
+  ])('two texts that share %s', (_what, heard, said, heardAt, saidAt, joined) => {
+    expect(joins(heard, said, heardAt, saidAt)).toBe(joined);
+  });
+
+  it('takes equal words ten seconds apart for two utterances where another is nearer, and never crosses turns over', () => {
+    const turns = [live('driver', 'Yes', 0, { time_in_call_secs: 10 }), live('driver', 'No', 1, { time_in_call_secs: 12 })];
+    const final = [finalTurn('driver', 'Yes', { time_in_call_secs: 0 }), finalTurn('driver', 'No', { time_in_call_secs: 9 }), finalTurn('driver', 'Yes', { time_in_call_secs: 11 }), finalTurn('driver', 'No', { time_in_call_secs: 30 })];
+    expect(reconcileTranscript(turns, final).map((change) => [change.change, 'index' in change ? change.index : null, 'turn' in change ? change.turn.turn_id : null])).toEqual([
+      ['added', 0, null],
+      ['added', 1, null],
+      ['corrected', 2, 'live0'],
+      ['corrected', 3, 'live1'],
+    ]);
+  });
+
+  it('keeps the joined turns with the most likeness, of two ways that are alike that with the earlier final rows', () => {
+    const pairs = (heard: readonly string[], said: readonly string[]): unknown[] =>
+      reconcileTranscript(heard.map((text, index) => live('driver', text, index)), said.map((text) => finalTurn('driver', text))).flatMap((change) => (change.change === 'corrected' ? [[change.turn.index, change.index]] : []));
+    expect(pairs(['one two x', 'one two three y'], ['q', 'one two three z'])).toEqual([[1, 1]]);
+    expect(pairs(['a b c', 'p', 'a b c'], ['x', 'a b c', 'z'])).toEqual([[2, 1]]);
+    expect(pairs(['r', 'a b c', 'p'], ['a b c', 'x', 'a b c'])).toEqual([[1, 0]]);
+  });
+
+  it('joins equal texts only, in order, where there are more turns than any call has', () => {
+    const count = 4_100;
+    const heard = Array.from({ length: count }, (_, i) => `heard ${i}`);
+    const said = Array.from({ length: count }, (_, i) => `said ${i}`);
+    for (const at of [5, 2_000]) heard[at] = said[at + 1] = said[at + 3] = 'Yes';
+    heard[3_000] = said[2_990] = 'No';
+    heard[3_001] = said[100] = 'Too early';
+    const changes = reconcileTranscript(heard.map((text, index) => live('driver', text, index)), said.map((text) => finalTurn('driver', text)));
+    expect(changes.flatMap((change) => (change.change === 'corrected' ? [[change.turn.index, change.index]] : []))).toEqual([[5, 6], [2_000, 8], [3_000, 2_990]]);
+    expect([changes.filter(({ change }) => change === 'retracted').length, changes.filter(({ change }) => change === 'added').length]).toEqual([count - 3, count - 3]);
+  });
+
   it('handles three thousand turns that all differ a little', () => {
     const turns = Array.from({ length: 3000 }, (_, i) => live(i % 2 === 0 ? 'agent' : 'driver', `this is utterance number ${i} heard wrongly`, i));
     const final = turns.map((turn, i) => finalTurn(turn.speaker, `this is utterance number ${i} heard rightly`));

@@ -1,7 +1,7 @@
 /** What follows from a dial: begun, answered, refused, or never answered at all. */
 import { finish } from './decide-finished.ts';
 import type { Draft } from './draft.ts';
-import type { Fact, FactEntry, FactResult } from './facts.ts';
+import type { Fact, FactResult } from './facts.ts';
 import { dialKey } from './keys.ts';
 import { failedOutcome } from './outcome.ts';
 import { isTerminal } from './state.ts';
@@ -9,7 +9,7 @@ import { isTerminal } from './state.ts';
 type DialFact = Extract<Fact, { kind: 'dialing' | 'dial_accepted' | 'dial_failed' | 'dial_unknown' | 'needs_person' }>;
 
 /** @returns null where the draft shows what became of it */
-export const decideDial = (draft: Draft, fact: DialFact, entry: FactEntry): FactResult | null => {
+export const decideDial = (draft: Draft, fact: DialFact): FactResult | null => {
   if (fact.kind === 'needs_person') return decideNeedsPerson(draft);
   const key = dialKey(fact.attempt, fact.kind === 'dialing' ? 'begun' : 'answered');
   // An answer that comes after all replaces the word that none came; nothing replaces an answer.
@@ -22,7 +22,7 @@ export const decideDial = (draft: Draft, fact: DialFact, entry: FactEntry): Fact
       draft.move('dialing', null);
       return null;
     case 'dial_accepted':
-      draft.change({ dial_settled: entry.conversation_id !== null || draft.call.conversation_id !== null });
+      draft.change({ dial_settled: draft.call.conversation_id !== null });
       if (draft.call.status === 'unknown') draft.move('dialing', null);
       return null;
     case 'dial_unknown':
@@ -51,8 +51,6 @@ const decideNeedsPerson = (draft: Draft): FactResult | null => {
 export const merge = (draft: Draft, owner: string): void => {
   const before = draft.call.merged_into;
   draft.change({ merged_into: owner, dial_settled: true });
-  if (isTerminal(draft.call.status)) {
-    draft.emit({ type: 'call_amended', changed: { merged_into: { from: before, to: owner } }, source: 'dial' });
-    draft.seal();
-  } else finish(draft, failedOutcome('merged'), owner);
+  if (isTerminal(draft.call.status)) draft.emit({ type: 'call_amended', changed: { merged_into: { from: before, to: owner } }, source: 'dial' });
+  else finish(draft, failedOutcome('merged'), owner);
 };

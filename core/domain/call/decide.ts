@@ -67,7 +67,7 @@ const decideFact = (draft: Draft, entry: FactEntry): FactResult | null => {
     case 'dial_failed':
     case 'dial_unknown':
     case 'needs_person':
-      return decideDial(draft, fact, entry);
+      return decideDial(draft, fact);
     case 'progress':
       // The end of a call is told with its outcome, never by a bare word.
       if (!isTerminal(fact.status)) draft.move(fact.status, fact.reason);

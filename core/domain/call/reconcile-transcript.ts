@@ -152,7 +152,7 @@ const likeness = (a: readonly string[], b: readonly string[], near: number): num
   return value >= least ? value * 0.95 + near / 20 : 0;
 };
 
-/** The order-keeping pairs with the greatest sum of scores; ties go to the earlier pairs. */
+/** The order-keeping pairs with the greatest sum of scores; of two ways that are alike, that with the earlier columns. */
 const bestChain = (rows: number, columns: number, score: (row: number, column: number) => number): [number, number][] => {
   const width = columns + 1;
   const best = new Float32Array((rows + 1) * width);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CLOSE_CODES, EarshotError, ERRORS, type ErrorCode } from '../../core/protocol/codes.ts';
+import { codeOf, problemOf } from '../../core/protocol/problem.ts';
 import { expectPage, markdownTable } from '../fixtures/generated-page.ts';
 
 const errors = Object.entries(ERRORS) as [ErrorCode, (typeof ERRORS)[ErrorCode]][];
@@ -22,6 +23,17 @@ describe('codes', () => {
   it('make errors with the table\'s sentence and nothing else', () => {
     const error = new EarshotError('call_not_found', { problems: ['id: unknown'] });
     expect([error.message, error.code, error.retryAfterSeconds, error.problems]).toEqual(['There is no such call.', 'call_not_found', null, ['id: unknown']]);
+  });
+
+  it('are answered over HTTP as problem documents, which name what is wrong where that is known', () => {
+    const problem = { type: '/docs#call_not_found', title: 'Call not found', detail: 'There is no such call.', status: 404, code: 'call_not_found', retryable: false };
+    expect(problemOf('call_not_found')).toEqual(problem);
+    expect(problemOf('call_not_found', ['id: unknown'])).toEqual({ ...problem, problems: ['id: unknown'] });
+    expect(problemOf('too_many_attempts')).toMatchObject({ title: 'Too many attempts', status: 429, retryable: true });
+  });
+
+  it('of whatever was thrown are its own, else a fault of ours', () => {
+    expect([new EarshotError('draining'), new Error('x'), 'x', null].map(codeOf)).toEqual(['draining', 'server_fault', 'server_fault', 'server_fault']);
   });
 
   it('print their page', () => {

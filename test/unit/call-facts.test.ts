@@ -59,7 +59,7 @@ describe('a call that is asked for', () => {
 describe('a dial', () => {
   it('notes when it was begun, and is settled by its conversation alone', () => {
     const machine = dialled();
-    expect(machine.call).toMatchObject({ dial_attempt: 1, dialed_at: machine.now, dial_settled: false, status: 'dialing' });
+    expect(machine.call).toMatchObject({ dial_attempt: 1, dialed_at: machine.now, dial_settled: false, status: 'dialing', started_at: null });
     machine.take(entry({ kind: 'dial_accepted', attempt: 1 }));
     expect(machine.call).toMatchObject({ dial_settled: false, status: 'dialing' });
     expect(after(machine, entry({ kind: 'announced' }, 'conv'))).toMatchObject([{ type: 'call_status', status: 'dialing', previous: 'dialing', conversation_id: 'conv' }]);
@@ -298,6 +298,7 @@ describe("a step of the agent's life", () => {
     ['with another id', agentEvent('agent_thinking', { event_id: 'e' }), agentEvent('agent_thinking', { event_id: 'f' }), false],
     ['of another kind with the same id', agentEvent('agent_thinking', { event_id: 'e' }), agentEvent('agent_completed', { event_id: 'e' }), false],
     ['without an id', agentEvent('agent_thinking'), agentEvent('agent_thinking'), false],
+    ['of a tool without an id', agentEvent('tool_executing'), agentEvent('tool_executing'), false],
     ['of the same tool', agentEvent('tool_executing', { tool_call_id: 'c', event_id: 'e' }), agentEvent('tool_executing', { tool_call_id: 'c', event_id: 'f' }), true],
     ['that ends the same tool', agentEvent('tool_executing', { tool_call_id: 'c' }), agentEvent('tool_completed', { tool_call_id: 'c' }), false],
     ['that names a tool and is no step of one', agentEvent('agent_thinking', { tool_call_id: 'c' }), agentEvent('agent_thinking', { tool_call_id: 'c' }), false],

@@ -216,6 +216,8 @@ describe('the final transcript', () => {
     expect(whole(machine).at(-1)).toMatchObject({ turn_id: 'a', rev: 2, index: 1, state: 'corrected', text: 'I was at the terminal', time_in_call_secs: 7 });
     expect(whole(machine).at(-1)).not.toHaveProperty('late');
     expect(machine.take(entry(turn('driver', 'I was at the terminal', { turn_id: 'a', rev: 2 }), 'conv')).results).toEqual([{ result: 'duplicate' }]);
+    expect(machine.take(entry(turn('driver', 'I was at the terminal', { turn_id: 'a', state: 'corrected' }), 'conv')).results).toEqual([{ result: 'duplicate' }]);
+    expect(machine.take(entry(turn('driver', 'I was at the terminus', { turn_id: 'a', state: 'corrected' }), 'conv')).results).toEqual([{ result: 'ignored', why: 'the final transcript speaks' }]);
     machine.take(again({ transcript: [finalTurn('agent', 'Hello'), finalTurn('driver', 'I was at the terminal', { time_in_call_secs: 9 }), finalTurn('driver', 'Bye')] }));
     expect(said(machine)).toEqual([[0, 'agent', 'Hello', null], [1, 'driver', 'I was at the terminal', 7], [2, 'driver', 'Bye', null]]);
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { reconcileTranscript } from '../../core/domain/call/reconcile-transcript.ts';
-import type { StandingTurn } from '../../core/domain/call/turns.ts';
+import { foldTurns, type HistoryEvent, type StandingTurn } from '../../core/domain/call/turns.ts';
 import { finalTurn } from '../fixtures/facts.ts';
 
 const live = (speaker: 'agent' | 'driver', text: string, index: number, more: Partial<StandingTurn> = {}): StandingTurn => ({
@@ -13,6 +13,27 @@ const live = (speaker: 'agent' | 'driver', text: string, index: number, more: Pa
   time_in_call_secs: null,
   source_event_id: null,
   ...more,
+});
+
+describe('the turns that stand', () => {
+  const said = (turn_id: string, rev: number, index: number, more: object = {}): HistoryEvent => ({
+    event: { type: 'transcription', call_sid: 'EL_1', conversation_id: null, seq: 1, timestamp: '', turn_id, rev, index, state: 'final', speaker: 'driver', text: `${turn_id}${rev}`, time_in_call_secs: null, ...more },
+    whole_text: null,
+  });
+  const stands = (history: HistoryEvent[]): string[] => foldTurns(history).standing.map(({ text }) => text);
+
+  it('are the newest revision of each, in order of their places, whatever order their events come in', () => {
+    const history = [said('b', 1, 1), said('a', 1, 0), said('b', 3, 0, { state: 'corrected' }), said('b', 2, 1), said('c', 1, 2), said('c', 2, 2, { state: 'retracted' })];
+    expect([stands(history), stands(history.toReversed())]).toEqual([['a1', 'b3'], ['a1', 'b3']]);
+    expect([...foldTurns(history).revisions].sort()).toEqual([['a', 1], ['b', 3], ['c', 2]]);
+  });
+
+  it('are shown with their whole text, and with the event that the monitor heard', () => {
+    expect(foldTurns([{ ...said('monitor:driver:5', 1, 0), whole_text: 'whole' }]).standing).toEqual([
+      { turn_id: 'monitor:driver:5', rev: 1, index: 0, speaker: 'driver', text: 'whole', time_in_call_secs: null, source_event_id: '5' },
+    ]);
+    expect(['monitor:agent:a:b', 'xmonitor:agent:5', 'monitor:other:5', 'monitor:agent:'].map((id) => foldTurns([said(id, 1, 0)]).standing[0]?.source_event_id)).toEqual(['a:b', null, null, null]);
+  });
 });
 
 describe('reconciling live turns with the final transcript', () => {

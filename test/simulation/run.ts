@@ -225,7 +225,7 @@ class Scene {
 
   /** The platform's scheduler. */
   #schedule(): void {
-    this.#world.after(RECONCILE_MS / 4, () => {
+    this.#world.after(RECONCILE_MS / 2, () => {
       if (this.#over) return;
       void this.#functions.runJobs();
       this.#schedule();
@@ -382,7 +382,7 @@ class Scene {
     let caughtUpAt = healed;
     do {
       await world.until(world.now + STEP_MS);
-      if (!(await this.#caughtUp())) caughtUpAt = world.now;
+      if (!(await this.#atHead())) caughtUpAt = world.now;
     } while (world.now < until && !(await this.#settled()));
     await world.until(world.now + STEP_MS);
     for (const viewer of this.#viewers) viewer.noteShown(viewer.links.length > 0);
@@ -410,14 +410,14 @@ class Scene {
     const waiting = await this.#stores.rawStore.pending('waiting', null, 1);
     const known = new Set(calls.map((call) => call.conversation_id));
     const found = [...this.#provider.conversations.keys()].every((id) => known.has(id) || this.#erasedIds.has(id));
-    return found && waiting.length === 0 && calls.every((call) => isTerminal(call.status) || call.reason === 'needs_person') && (await this.#caughtUp());
+    return found && waiting.length === 0 && calls.every((call) => isTerminal(call.status) || call.reason === 'needs_person') && this.#viewers.every((viewer) => viewer.stopped || viewer.live) && (await this.#atHead());
   }
 
   readonly #erasedIds = new Set<string>();
 
-  async #caughtUp(): Promise<boolean> {
+  async #atHead(): Promise<boolean> {
     const heads = new Map((await this.#calls()).map((call) => [call.call_sid, call.last_seq]));
-    return this.#viewers.every((viewer) => viewer.stopped || (viewer.live && viewer.positions.every(({ callSid, seq }) => !heads.has(callSid) || heads.get(callSid) === seq)));
+    return this.#viewers.every((viewer) => viewer.stopped || viewer.positions.every(({ callSid, seq }) => !heads.has(callSid) || heads.get(callSid) === seq));
   }
 
   // --- The audit ---

@@ -4,7 +4,7 @@ import { runSeed } from './run.ts';
 import { summaryLines } from './summary.ts';
 import { ordersOf, swarm, type Summary } from './swarm.ts';
 
-const THREADS = 2;
+const PROCESSES = 2;
 const MINUTES = 60_000;
 const FIXED = 1_000;
 const FRESH = 1_000;
@@ -23,7 +23,7 @@ describe('the whole product in a simulated world', () => {
   });
 
   it(`keeps its promise on ${FIXED} seeds that are the same every time, and reaches everything that may happen`, { timeout: 10 * MINUTES }, async () => {
-    const summary = await swarm({ orders: ordersOf(seedsFrom(1, FIXED), null), threads: THREADS });
+    const summary = await swarm({ orders: ordersOf(seedsFrom(1, FIXED), null), processes: PROCESSES });
     expect(summary.failures, told(summary)).toEqual([]);
     expect(summary.seeds).toBe(FIXED);
     expect(summary.neverReached).toEqual([]);
@@ -33,7 +33,7 @@ describe('the whole product in a simulated world', () => {
 
   it(`keeps its promise on ${FRESH} seeds that nobody has seen before`, { timeout: 10 * MINUTES }, async ({ task }) => {
     task.meta.told = `fresh seeds of the simulation: ${from} to ${from + FRESH - 1}`;
-    const summary = await swarm({ orders: ordersOf(seedsFrom(from, FRESH), null), threads: THREADS });
+    const summary = await swarm({ orders: ordersOf(seedsFrom(from, FRESH), null), processes: PROCESSES });
     expect(summary.failures, told(summary)).toEqual([]);
     expect(summary.seeds).toBe(FRESH);
     expect(summary.neverReached).toEqual([]);
@@ -63,7 +63,7 @@ describe('a crash', () => {
     const count = Math.min(points.get(of) ?? 0, 400);
     expect(count).toBeGreaterThan(100);
     const orders = seedsFrom(1, count).map((at) => ({ ...scene, crash: { of, at } }));
-    const summary = await swarm({ orders, threads: THREADS });
+    const summary = await swarm({ orders, processes: PROCESSES });
     expect(summary.failures, told(summary)).toEqual([]);
     expect(summary.seeds).toBe(count);
   });

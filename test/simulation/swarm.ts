@@ -1,6 +1,6 @@
-/** Many seeds at once, spread over threads, and what they found together. */
+/** Many seeds at once, spread over processes, and what they found together. */
+import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { Violation } from '../history/check.ts';
 import type { FaultKind } from './faults.ts';
 import type { RunOptions } from './run.ts';
@@ -15,7 +15,7 @@ export interface Failure {
   readonly violations: readonly Violation[];
 }
 
-/** What a thread tells of one seed. */
+/** What a process tells of one seed. */
 export interface SeedReport {
   readonly seed: number;
   readonly virtualMs: number;
@@ -43,12 +43,12 @@ export interface Summary {
 export interface SwarmOptions {
   readonly orders: readonly Order[];
   /** Default: as many as there are cores. */
-  readonly threads?: number;
+  readonly processes?: number;
   /** Told after each seed. */
   readonly progress?: (done: number, failed: number) => void;
 }
 
-/** What a thread is given: one run. */
+/** What a process is given: one run. */
 export interface Order extends RunOptions {
   /** Whether it is run a second time, to compare the histories. */
   readonly replay?: boolean;
@@ -63,26 +63,33 @@ const REPLAY_EVERY = 25;
  */
 export const ordersOf = (seeds: readonly number[], only: readonly FaultKind[] | null): Order[] => seeds.map((seed, place) => ({ seed, only, replay: place % REPLAY_EVERY === 0 }));
 
-/** Does every run once. Rejects where a thread ends before its time. */
-export const swarm = async ({ orders, threads = availableParallelism(), progress }: SwarmOptions): Promise<Summary> => {
+/** Does every run once. Rejects where a process ends before its time. */
+export const swarm = async ({ orders, processes = availableParallelism(), progress }: SwarmOptions): Promise<Summary> => {
   const reports: SeedReport[] = [];
   let next = 0;
   let failed = 0;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./swarm-thread.ts', import.meta.url));
-      const give = (): void => worker.postMessage(orders[next++] ?? null);
-      worker.on('message', (report: SeedReport) => {
-        reports.push(report);
-        if (report.failure !== null) failed++;
+      // Processes, not threads: SQLite keeps one lock for the memory of a whole process.
+      const child = fork(new URL('./swarm-process.ts', import.meta.url), { stdio: 'inherit' });
+      const give = (): void => {
+        const order = orders[next++];
+        // With none left it ends by itself.
+        if (order === undefined) child.disconnect();
+        else child.send(order);
+      };
+      child.on('message', (report) => {
+        const { failure } = report as SeedReport;
+        reports.push(report as SeedReport);
+        if (failure !== null) failed++;
         progress?.(reports.length, failed);
         give();
       });
-      worker.once('error', reject);
-      worker.once('exit', () => resolve());
+      child.once('error', reject);
+      child.once('exit', () => resolve());
       give();
     });
-  await Promise.all(Array.from({ length: Math.min(threads, orders.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(processes, orders.length) }, work));
   if (reports.length !== orders.length) throw new Error(`${orders.length - reports.length} seeds were not run`);
   return summaryOf(reports);
 };

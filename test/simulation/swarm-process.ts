@@ -1,12 +1,8 @@
-/** One thread of a swarm: runs the seeds that it is given, one after the other. */
-import { parentPort } from 'node:worker_threads';
+/** One process of a swarm: runs the seeds that it is given, one after the other. */
 import { checkHistory } from '../history/check.ts';
 import { runSeed, type Run } from './run.ts';
 import { sometimesOf } from './sometimes.ts';
 import type { Failure, Order, SeedReport } from './swarm.ts';
-
-const port = parentPort;
-if (port === null) throw new Error('this runs in a thread of a swarm');
 
 const failureOf = async (run: Run, order: Order): Promise<Failure | null> => {
   const again = order.replay === true ? await runSeed(order) : null;
@@ -29,7 +25,6 @@ const report = async (order: Order): Promise<SeedReport> => {
   };
 };
 
-port.on('message', (order: Order | null) => {
-  if (order === null) port.close();
-  else void report(order).then((done) => port.postMessage(done));
+process.on('message', (order: Order) => {
+  void report(order).then((done) => process.send?.(done));
 });

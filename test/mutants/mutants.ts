@@ -121,7 +121,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nothing that waits is driven again',
     invariants: ['I3'],
-    edits: [edit(REDRIVE, "let used = 0;\n  for (const delivery of deliveries) {", "let used = 0;\n  for (const delivery of deliveries) {\n    if (delivery.reason === 'waiting') continue;")],
+    edits: [edit(REDRIVE, 'for (const delivery of page) used +=', "for (const delivery of page) if (delivery.reason !== 'waiting') used +=")],
     plan: { dial_answer_late: 1, dial_answer_lost: 0.4 },
   },
   // I4

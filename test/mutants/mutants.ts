@@ -186,7 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the last outcome to arrive wins',
     invariants: ['I6', 'I5'],
-    edits: [edit(FINISHED, 'const older = draft.call.outcome_at !== null && fact.at < draft.call.outcome_at;', 'const older = false;'), edit(FINISHED, "if (draft.key(key) !== undefined) return { result: 'duplicate' };", '')],
+    edits: [edit(FINISHED, 'const older = draft.call.outcome_at !== null && secondOf(fact.at) < secondOf(draft.call.outcome_at);', 'const older = false;'), edit(FINISHED, "if (draft.key(key) !== undefined) return { result: 'duplicate' };", '')],
     plan: { outcome_amended: 1, webhook_doubled: 1, log_unavailable: 1 },
   },
   {

@@ -192,6 +192,15 @@ describe('the call machine', () => {
     expect(machine.take(entry(turn('driver', 'And another thing'), 'conv')).results).toEqual([{ result: 'duplicate' }]);
   });
 
+  it('takes what comes later within one second for newer: a webhook tells its time in whole seconds', () => {
+    const machine = new CallMachine();
+    machine.take(entry(finished({ cost: 1 }, 10_900), 'conv'));
+    machine.take(entry(finished({ cost: 2 }, 10_000), 'conv'));
+    expect(machine.call).toMatchObject({ cost: 2, seal_revision: 2 });
+    machine.take(entry(finished({ cost: 3 }, 9_999), 'conv'));
+    expect(machine.call).toMatchObject({ cost: 2, seal_revision: 2 });
+  });
+
   it('keeps the status word and amends field by field: null replaces nothing, older replaces nothing newer', () => {
     const machine = requested();
     machine.take(entry(finished({ cost: 1, transcript_summary: null }, 10_000), 'conv'));

@@ -25,7 +25,7 @@ export const decideFinished = (draft: Draft, fact: FinishedFact, source: FactSou
     return null;
   }
   const seqBefore = draft.call.last_seq;
-  const older = draft.call.outcome_at !== null && fact.at < draft.call.outcome_at;
+  const older = draft.call.outcome_at !== null && secondOf(fact.at) < secondOf(draft.call.outcome_at);
   // An empty transcript that comes later is what is left after the provider removed it, not what was said.
   const empty = fact.outcome.transcript === null || fact.outcome.transcript.length === 0;
   if (!empty && !(older && draft.call.transcript_final)) takeTranscript(draft, fact.outcome);
@@ -33,6 +33,9 @@ export const decideFinished = (draft: Draft, fact: FinishedFact, source: FactSou
   if (!older) draft.change({ outcome_at: fact.at });
   return draft.call.last_seq === seqBefore ? { result: 'noted' } : null;
 };
+
+/** A webhook tells when it was made in whole seconds, a read knows better: within one second whatever comes later is taken for newer. */
+const secondOf = (ms: number): number => Math.floor(ms / 1000);
 
 /** Ends the call, in this order: call_status, call_completed, call_sealed. */
 export const finish = (draft: Draft, outcome: Outcome, mergedInto: string | null): void => {

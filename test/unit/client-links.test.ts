@@ -1,0 +1,501 @@
+import { describe, expect, it } from 'vitest';
+import { BACKOFF_MAX_MS } from '../../core/domain/client/backoff.ts';
+import { ClientRig } from '../fixtures/client-relay.ts';
+
+/** A client that is live on one call of `count` events. */
+const live = (count = 3, options: ConstructorParameters<typeof ClientRig>[0] = {}): ClientRig => {
+  const rig = new ClientRig(options);
+  rig.add('EL_1', count);
+  rig.do({ on: 'start' });
+  rig.do({ on: 'follow', id: 'EL_1' });
+  rig.establish();
+  rig.serve();
+  rig.beat();
+  return rig;
+};
+const cut = (rig: ClientRig, link: number, code = 1006): void => {
+  const broken = rig.links.get(link);
+  if (broken !== undefined) broken.closed = true;
+  rig.do({ on: 'closed', link, code });
+};
+/** Milliseconds until the next attempt; none is waited for: not a number. */
+const untilRetry = (rig: ClientRig): number => (rig.timers.get('retry') ?? NaN) - rig.now;
+const system = (rig: ClientRig, link: number, data: unknown): void => rig.frame(link, { type: 'system_message', data });
+/** A client that is asked to move, with the new link opened. */
+const moving = (): ClientRig => {
+  const rig = live();
+  system(rig, 1, { event: 'move', within_ms: 0 });
+  rig.pass(0);
+  return rig;
+};
+const polling = (): ClientRig => {
+  const rig = live();
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    cut(rig, attempt);
+    if (attempt < 4) rig.pass(BACKOFF_MAX_MS);
+  }
+  return rig;
+};
+
+describe('what is no frame of a relay', () => {
+  it.each(['null', '5', '"x"', '{', '', '[]', '{}', '{"type":"heartbeat","heads":null}', '{"type":"heartbeat","heads":5}', '{"type":"system_message"}', '{"type":"system_message","data":null}', '{"type":"system_message","data":"move"}', '{"type":"system_message","data":{"event":"of_tomorrow"}}'])(
+    'changes nothing: %s',
+    (text) => {
+      const rig = live();
+      const { emitted, links } = { emitted: rig.emitted.length, links: rig.links.size };
+      rig.do({ on: 'frame', link: 1, text });
+      rig.pass(1_000);
+      expect([rig.machine.state, rig.emitted.length, rig.links.size]).toEqual(['live', emitted, links]);
+    },
+  );
+
+  it('is heard of no link that the client does not have', () => {
+    const rig = live();
+    rig.append('EL_1', 1);
+    rig.event(9, 'EL_1', 4);
+    system(rig, 9, { event: 'degraded' });
+    rig.do({ on: 'closed', link: 9, code: 4500 });
+    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3]]);
+  });
+
+  it('is no head of a call', () => {
+    const rig = live();
+    rig.frame(1, { type: 'heartbeat', server_time: new Date(Date.UTC(2026, 0, 1)).toISOString(), verified_at: new Date(Date.UTC(2026, 0, 1)).toISOString(), heads: { EL_1: '9', EL_2: 9 } });
+    expect(rig.machine.state).toBe('live');
+  });
+});
+
+describe('connecting', () => {
+  it('asks for one token, however often it is told to begin', () => {
+    const rig = new ClientRig();
+    for (const on of ['start', 'start', 'wake', 'start'] as const) rig.machine.input({ on }, 0);
+    expect(rig.machine.input({ on: 'token', for: 'link', token: 'x' }, 0).map((effect) => effect.do)).toContain('open');
+    expect(rig.machine.input({ on: 'start' }, 0)).toEqual([]);
+  });
+
+  it('waits for its start', () => {
+    const rig = new ClientRig();
+    rig.do({ on: 'wake' });
+    rig.do({ on: 'online' });
+    expect([rig.tokensAsked, [...rig.timers.keys()], rig.machine.state]).toEqual([[], [], 'connecting']);
+  });
+
+  it('tries at once after a sleep, without waiting for its turn', () => {
+    const rig = live();
+    cut(rig, 1);
+    rig.do({ on: 'wake' });
+    expect([rig.openLinks, rig.timers.has('retry')]).toEqual([[2], false]);
+  });
+
+  it('doubts its socket when the network is back', () => {
+    const rig = live();
+    rig.do({ on: 'offline' });
+    rig.do({ on: 'online' });
+    expect([rig.machine.state, rig.newest.sent]).toEqual(['unverified', [{ ping: 'wake' }]]);
+  });
+
+  it('tries nothing without a network', () => {
+    const rig = live();
+    cut(rig, 1);
+    rig.do({ on: 'offline' });
+    rig.do({ on: 'wake' });
+    expect([rig.openLinks, rig.timers.has('retry')]).toEqual([[], false]);
+    rig.do({ on: 'token', for: 'link', token: null });
+    expect(rig.timers.has('retry')).toBe(false);
+  });
+
+  it('asks an opening link nothing after a sleep', () => {
+    const rig = new ClientRig();
+    rig.do({ on: 'start' });
+    rig.do({ on: 'wake' });
+    expect([rig.newest.sent, rig.timers.has('pong')]).toEqual([[], false]);
+  });
+
+  it('gives an attempt up that is not there after ten seconds, and no established link', () => {
+    const rig = new ClientRig();
+    rig.do({ on: 'start' });
+    rig.pass(9_999);
+    expect(rig.openLinks).toEqual([1]);
+    rig.pass(1);
+    expect(rig.openLinks).toEqual([]);
+    rig.pass(untilRetry(rig));
+    rig.establish(2);
+    expect([rig.openLinks, rig.timers.has('opening')]).toEqual([[2], false]);
+  });
+
+  it('waits longer after each failure, and begins without a grudge after a connection of ten seconds', () => {
+    const rig = new ClientRig({ canPoll: false });
+    const fail = (lasted: number): number => {
+      rig.pass(rig.timers.has('retry') ? untilRetry(rig) : 0);
+      rig.establish();
+      rig.pass(lasted);
+      cut(rig, rig.newest.link);
+      return untilRetry(rig);
+    };
+    rig.do({ on: 'start' });
+    expect([fail(0), fail(9_999), fail(9_999), fail(9_999), fail(10_000), fail(9_999)]).toEqual([300, 600, 1_200, 2_400, 300, 600]);
+  });
+
+  it('is owed no good name by a link that was never there', () => {
+    const rig = new ClientRig({ canPoll: false });
+    rig.do({ on: 'start' });
+    for (const wait of [300, 600, 1_200, 2_400]) {
+      rig.pass(10_000);
+      expect(untilRetry(rig)).toBe(wait);
+      rig.pass(wait);
+    }
+  });
+
+  it('polls after three failures and not before, where it can', () => {
+    const asked = (canPoll: boolean): boolean[] => {
+      const rig = new ClientRig({ canPoll });
+      rig.do({ on: 'start' });
+      return [1, 2, 3].map((link) => {
+        cut(rig, link);
+        const polls = rig.tokensAsked.includes('poll');
+        rig.pass(BACKOFF_MAX_MS / 20);
+        return polls;
+      });
+    };
+    expect([asked(true), asked(false)]).toEqual([[false, false, true], [false, false, false]]);
+  });
+
+  it('asks again for a fresh token once it was up since', () => {
+    const rig = live();
+    cut(rig, 1, 4503);
+    rig.establish(2);
+    cut(rig, 2, 4503);
+    expect([rig.openLinks, rig.machine.state]).toEqual([[3], 'lost']);
+    cut(rig, 3, 1006);
+    rig.pass(untilRetry(rig));
+    expect(rig.openLinks).toEqual([4]);
+  });
+
+  it('sends a fresh token on a link that is there, and none that could not be had', () => {
+    const rig = live();
+    rig.do({ on: 'token', for: 'refresh', token: null });
+    expect(rig.newest.sent).toEqual([]);
+    cut(rig, 1);
+    rig.do({ on: 'token', for: 'refresh', token: 'x' });
+    rig.pass(300);
+    rig.do({ on: 'token', for: 'refresh', token: 'x' });
+    expect(rig.newest.sent).toEqual([]);
+  });
+
+  it('closes every link at the end, and polls no more', () => {
+    const rig = moving();
+    rig.do({ on: 'stop' });
+    expect([rig.openLinks, rig.timers.size, rig.emitted.at(-2)]).toEqual([[], 0, { kind: 'stopped', code: null }]);
+    const polled = polling();
+    polled.do({ on: 'stop' });
+    expect([polled.aborted, polled.timers.size, polled.machine.state]).toEqual([1, 0, 'stopped']);
+  });
+});
+
+describe('moving', () => {
+  it.each([
+    [4_000, 1_000],
+    [4_001, 1_000],
+    ['soon', 0],
+    [undefined, 0],
+  ])('within %s ms begins after half of a random part of it: %i', (within_ms, after) => {
+    const rig = live();
+    system(rig, 1, { event: 'move', within_ms });
+    expect((rig.timers.get('move') ?? NaN) - rig.now).toBe(after);
+  });
+
+  it('is begun once, and by the link that leads', () => {
+    const rig = moving();
+    system(rig, 1, { event: 'move', within_ms: 0 });
+    rig.establish(2);
+    system(rig, 2, { event: 'move', within_ms: 0 });
+    expect(rig.timers.has('move')).toBe(false);
+    rig.do({ on: 'timer', name: 'move' });
+    expect(rig.openLinks).toEqual([1, 2]);
+  });
+
+  it('asks for one token, and for none once its link is gone', () => {
+    const rig = live();
+    rig.tokensAsked.length = 0;
+    expect(rig.machine.input({ on: 'timer', name: 'move' }, rig.now)).toEqual([{ do: 'ask_token', for: 'link' }]);
+    expect(rig.machine.input({ on: 'timer', name: 'move' }, rig.now)).toEqual([]);
+    const gone = live();
+    system(gone, 1, { event: 'move', within_ms: 4_000 });
+    cut(gone, 1);
+    expect(gone.timers.has('move')).toBe(false);
+    gone.do({ on: 'timer', name: 'move' });
+    expect(gone.openLinks).toEqual([]);
+  });
+
+  it('takes no word of the new link on rights, tokens or freshness before that leads', () => {
+    const rig = moving();
+    const asked = rig.tokensAsked.length;
+    rig.establish(2);
+    system(rig, 2, { event: 'degraded' });
+    system(rig, 2, { event: 'token_expiring' });
+    rig.pass(34_000);
+    rig.beat(2);
+    expect([rig.machine.state, rig.tokensAsked.length]).toEqual(['live', asked]);
+    rig.pass(1_000);
+    expect(rig.machine.state).toBe('unverified');
+  });
+
+  it('gives the new link up that is not there after ten seconds, and tries again', () => {
+    const rig = moving();
+    rig.pass(10_000);
+    expect([rig.openLinks, rig.machine.state, rig.timers.has('move'), rig.timers.has('opening_next')]).toEqual([[1], 'live', true, false]);
+    rig.pass(1_000);
+    rig.establish(3);
+    expect(rig.timers.has('opening_next')).toBe(false);
+  });
+
+  it('tries again later where no token could be had', () => {
+    const rig = live();
+    rig.tokens = false;
+    system(rig, 1, { event: 'move', within_ms: 0 });
+    rig.pass(0);
+    expect([rig.openLinks, rig.timers.has('move'), rig.timers.has('retry')]).toEqual([[1], true, false]);
+  });
+
+  it('gives what had changed over back to the old link, from where the client is, when the new one breaks', () => {
+    const rig = live();
+    rig.add('EL_2', 0);
+    rig.do({ on: 'follow', id: 'EL_2' });
+    rig.serve();
+    system(rig, 1, { event: 'move', within_ms: 0 });
+    rig.pass(0);
+    rig.establish(2);
+    rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'EL_1' });
+    cut(rig, 2);
+    expect(rig.links.get(1)?.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]);
+    rig.serve(1);
+    rig.append('EL_1', 1);
+    rig.event(1, 'EL_1', 4);
+    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3, 4]]);
+  });
+
+  it('ends where nothing is left that had to change over', () => {
+    const rig = moving();
+    rig.establish(2);
+    expect(rig.openLinks).toEqual([1, 2]);
+    rig.do({ on: 'unfollow', id: 'EL_1' });
+    expect(rig.openLinks).toEqual([2]);
+  });
+
+  it('watches the new link for silence, or until it is there', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.serve(2);
+    expect([rig.openLinks, [...rig.timers.keys()].sort()]).toEqual([[2], ['fresh', 'silence']]);
+    rig.pass(50_000);
+    expect(rig.openLinks).toEqual([]);
+    const early = moving();
+    cut(early, 1);
+    expect([...early.timers.keys()].sort()).toEqual(['fresh', 'opening']);
+    early.pass(10_000);
+    expect(early.openLinks).toEqual([]);
+  });
+});
+
+describe('following', () => {
+  it('asks once for what it follows twice, on every link that is there', () => {
+    const rig = live();
+    rig.do({ on: 'follow', id: 'EL_1' });
+    expect(rig.newest.sent).toEqual([]);
+    rig.do({ on: 'follow', id: 'EL_2' });
+    expect(rig.newest.sent).toEqual([{ subscribe: [{ id: 'EL_2' }] }]);
+    rig.do({ on: 'unfollow', id: 'EL_9' });
+    expect(rig.newest.sent).toHaveLength(1);
+  });
+
+  it('leaves a call at the relay with the last of its names, and not one that was refused', () => {
+    const rig = live();
+    rig.do({ on: 'follow', id: 'conv_1' });
+    rig.frame(1, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: 'conv_1', status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'conv_1' });
+    rig.do({ on: 'follow', id: 'EL_2' });
+    rig.do({ on: 'follow', id: 'EL_3' });
+    rig.frame(1, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_2' });
+    rig.newest.sent.length = 0;
+    for (const id of ['EL_1', 'EL_2', 'EL_3', 'conv_1']) rig.do({ on: 'unfollow', id });
+    expect(rig.newest.sent).toEqual([{ unsubscribe: 'EL_3' }, { unsubscribe: 'conv_1' }]);
+  });
+
+  it('takes no confirmation of what it does not follow', () => {
+    const rig = live();
+    const before = rig.emitted.length;
+    for (const ref of ['EL_9', undefined]) rig.frame(1, { type: 'subscription_confirmed', call_sid: 'EL_9', conversation_id: null, status: 'in_progress', epoch: '1.EL_9', last_seq: 3, recovered: true, ref });
+    expect(rig.emitted.length).toBe(before);
+  });
+
+  it('tells of a confirmation what it says', () => {
+    const rig = live();
+    expect(rig.emitted.find(({ kind }) => kind === 'confirmed')).toEqual({ kind: 'confirmed', call: 'EL_1', callSid: 'EL_1', conversationId: null, epoch: '1.EL_1', status: 'in_progress' });
+  });
+
+  it('shows an interim turn of the link that leads alone, and nothing else without a number', () => {
+    const rig = moving();
+    rig.establish(2);
+    const said = { call_sid: 'EL_1', turn_id: 'new', timestamp: new Date(Date.UTC(2026, 0, 1)).toISOString() };
+    rig.frame(2, { ...said, type: 'transcription', state: 'interim' });
+    rig.frame(1, { ...said, type: 'agent_thinking' });
+    expect(rig.emitted.some(({ kind }) => kind === 'interim')).toBe(false);
+    rig.frame(1, { ...said, type: 'transcription', state: 'interim' });
+    expect(rig.emitted.filter(({ kind }) => kind === 'interim')).toHaveLength(1);
+  });
+
+  it.each([
+    ['five seconds ago by the clock of the relay', 5_000, 0, true],
+    ['longer ago', 5_001, 0, false],
+    ['four seconds before a heartbeat, one second ago', 4_000, 1_000, true],
+    ['four seconds before a heartbeat, more than a second ago', 4_000, 1_001, false],
+  ])('shows an interim turn that was said %s: %#', (_what, before, since, shown) => {
+    const rig = new ClientRig();
+    rig.now = 700_000;
+    rig.add('EL_1', 1);
+    rig.do({ on: 'start' });
+    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.establish();
+    rig.serve();
+    rig.beat();
+    const said = Date.UTC(2026, 0, 1) + rig.now - before;
+    rig.pass(since);
+    rig.frame(1, { type: 'transcription', state: 'interim', call_sid: 'EL_1', turn_id: 'new', timestamp: new Date(said).toISOString() });
+    expect(rig.emitted.some(({ kind }) => kind === 'interim')).toBe(shown);
+  });
+
+  it('shows an interim turn whose age cannot be known', () => {
+    const rig = new ClientRig();
+    rig.add('EL_1', 1);
+    rig.do({ on: 'start' });
+    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.establish();
+    rig.serve();
+    const interim = { type: 'transcription', state: 'interim', call_sid: 'EL_1', turn_id: 'new' };
+    rig.frame(1, { ...interim, timestamp: '2020-01-01T00:00:00.000Z' });
+    rig.beat();
+    rig.frame(1, { ...interim, timestamp: 'now' });
+    expect(rig.emitted.filter(({ kind }) => kind === 'interim')).toHaveLength(2);
+  });
+
+  it('goes over what is lost with the link that leads, and lets the other one follow', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.append('EL_1', 3);
+    const lost = { type: 'history_lost', call_sid: 'EL_1', epoch: '1.EL_1', from_seq: 4, to_seq: 5 };
+    const told = (): number => rig.emitted.filter(({ kind }) => kind === 'lost').length;
+    const [subscribe] = rig.links.get(2)?.sent ?? [];
+    expect(subscribe).toEqual({ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] });
+    rig.frame(2, lost);
+    expect(told()).toBe(0);
+    rig.frame(1, lost);
+    rig.event(1, 'EL_1', 6);
+    expect([told(), rig.seqs('EL_1'), rig.machine.state]).toEqual([1, [1, 2, 3, 6], 'live']);
+    rig.frame(1, lost);
+    expect(told()).toBe(1);
+  });
+
+  it('is told of a loss by a poll too', () => {
+    const rig = polling();
+    rig.append('EL_1', 3);
+    const six: unknown = JSON.parse(rig.calls.get('EL_1')?.texts[5] ?? '');
+    rig.do({ on: 'polled', status: 200, frames: [null, 5, 'x', { type: 'history_lost', call_sid: 'EL_1', epoch: '1.EL_1', from_seq: 4, to_seq: 5 }, six], boardMark: undefined });
+    expect([rig.emitted.filter(({ kind }) => kind === 'lost'), rig.seqs('EL_1')]).toEqual([[{ kind: 'lost', call: 'EL_1', from: 4, to: 5 }], [1, 2, 3, 6]]);
+  });
+
+  it('follows a merged call through a poll with the next question', () => {
+    const rig = polling();
+    rig.append('EL_1', 1, { type: 'call_status', status: 'failed', merged_into: 'EL_owner' });
+    rig.seal('EL_1');
+    rig.answerPoll();
+    expect([rig.seqs('EL_1'), rig.polls.at(-1)?.body.calls]).toEqual([[1, 2, 3, 4, 5], [{ id: 'EL_1', epoch: '1.EL_1', seq: 5 }]]);
+  });
+
+  it('is not asked for again because it is sealed', () => {
+    const rig = live();
+    rig.seal('EL_1');
+    rig.event(1, 'EL_1', 4);
+    expect(rig.newest.sent).toEqual([]);
+  });
+
+  it('leaves out of polls what was refused, and asks for no more than a relay takes', () => {
+    const rig = polling();
+    rig.do({ on: 'polled', status: 200, frames: [{ type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' }], boardMark: undefined });
+    expect([rig.polls.at(-1)?.body, rig.machine.state]).toEqual([{ calls: [], wait: 25 }, 'unverified']);
+    for (let n = 2; n < 110; n++) rig.do({ on: 'follow', id: `EL_${n}` });
+    expect(rig.polls.at(-1)?.body.calls).toHaveLength(100);
+  });
+});
+
+describe('polling', () => {
+  it('asks for the board with what it has seen of it', () => {
+    const rig = polling();
+    rig.do({ on: 'watch', filter: { status: 'failed' } });
+    expect(rig.polls.at(-1)?.body.board).toEqual({ status: 'failed' });
+    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: false }], boardMark: 'm1' });
+    expect([rig.polls.at(-1)?.body.board, rig.emitted.at(-2)]).toEqual([{ status: 'failed', mark: 'm1' }, { kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_1' }], gone: [] }]);
+    rig.do({ on: 'watch', filter: {} });
+    expect(rig.polls.at(-1)?.body.board).toEqual({});
+    rig.do({ on: 'unwatch' });
+    expect(rig.polls.at(-1)?.body).not.toHaveProperty('board');
+    expect(rig.aborted).toBe(3);
+  });
+
+  it('keeps nothing of a part of a board that a poll brought', () => {
+    const rig = polling();
+    rig.do({ on: 'watch', filter: {} });
+    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: true }], boardMark: 'm1' });
+    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_2' }], more: false }], boardMark: 'm2' });
+    expect(rig.emitted.filter(({ kind }) => kind === 'board')).toEqual([{ kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_2' }], gone: [] }]);
+  });
+
+  it('waits after an answer that could not tell of everything, and only then', () => {
+    const rig = polling();
+    rig.do({ on: 'polled', status: 200, frames: [{ type: 'heartbeat', retryable: true }, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_9' }], boardMark: undefined });
+    expect([rig.polls.length, rig.timers.has('poll')]).toEqual([2, false]);
+    const waits = [1, 2, 3].map(() => {
+      rig.do({ on: 'polled', status: 200, frames: [{ type: 'heartbeat' }, { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' }], boardMark: undefined });
+      const wait = (rig.timers.get('poll') ?? NaN) - rig.now;
+      rig.do({ on: 'timer', name: 'poll' });
+      return wait;
+    });
+    expect(waits).toEqual([300, 600, 1_200]);
+    expect(rig.polls).toHaveLength(5);
+    rig.do({ on: 'timer', name: 'poll' });
+    expect(rig.polls).toHaveLength(5);
+  });
+
+  it('is lost once a poll fails, takes no answer twice, and waits where no token can be had', () => {
+    const rig = polling();
+    rig.answerPoll();
+    expect(rig.machine.state).toBe('restored');
+    rig.do({ on: 'polled', status: 500, frames: [], boardMark: undefined });
+    expect(rig.machine.state).toBe('lost');
+    const polls = rig.polls.length;
+    rig.do({ on: 'polled', status: 403, frames: [], boardMark: undefined });
+    expect(rig.machine.state).toBe('lost');
+    rig.tokens = false;
+    rig.do({ on: 'timer', name: 'poll' });
+    expect([rig.polls.length, rig.timers.has('poll'), rig.tokensAsked.at(-1)]).toEqual([polls, true, 'poll']);
+  });
+});
+
+describe('watching', () => {
+  it('is asked for on a link that comes later, from its first row', () => {
+    const rig = live();
+    rig.do({ on: 'watch', filter: { agent_id: 'a1' } });
+    rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_8' }], more: true });
+    rig.do({ on: 'watch', filter: { agent_id: 'a2' } });
+    rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_9' }], more: false });
+    rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_7' }], more: false });
+    expect(rig.emitted.flatMap((what) => (what.kind === 'board' ? [what.rows] : []))).toEqual([[{ call_sid: 'EL_9' }], [{ call_sid: 'EL_7' }]]);
+    rig.do({ on: 'unwatch' });
+    expect(rig.newest.sent.at(-1)).toEqual({ unwatch: 'board' });
+    rig.do({ on: 'watch', filter: {} });
+    cut(rig, 1);
+    rig.pass(untilRetry(rig));
+    rig.establish(2);
+    expect(rig.newest.sent.map((message) => Object.keys(message)[0])).toEqual(['subscribe', 'watch']);
+    rig.frame(2, { type: 'board_update', rows: 5, gone: null });
+    expect(rig.emitted.at(-1)).toEqual({ kind: 'board', snapshot: false, rows: [], gone: [] });
+  });
+});

@@ -50,6 +50,11 @@ describe('reconciling live turns with the final transcript', () => {
     ]);
   });
 
+  it('joins by words where the event of a row was not heard live, or the live turn has none', () => {
+    const turns = [live('agent', 'Hello there', 0, { source_event_id: '4' }), live('driver', 'Yes', 1)];
+    expect(reconcileTranscript(turns, [finalTurn('agent', 'Hello there', { source_event_id: '5' }), finalTurn('driver', 'Yes', { source_event_id: '6' })])).toEqual([]);
+  });
+
   it('corrects a misheard turn, adds what was not heard, takes back what was not said', () => {
     const turns = [live('agent', 'Hey John, this is dispatch calling', 0), live('driver', 'I was add the terminal in Reno', 1), live('driver', 'brrr', 2)];
     const final = [finalTurn('agent', 'Hey John, this is dispatch calling'), finalTurn('driver', 'I was at the terminal in Reno'), finalTurn('agent', 'Understood.')];
@@ -91,6 +96,7 @@ describe('reconciling live turns with the final transcript', () => {
     ['two words of many from its middle', 'a b c d e f g h', 'b c', null, null, false],
     ['its first words and one that differs', 'a b c d e f g h', 'a b x', null, null, false],
     ['a word said twice where it was heard once', 'a b c', 'a a a a a', null, null, false],
+    ['letters and no word', 'no one', 'noone', null, null, false],
     ['no words at all', '...', '!', null, null, true],
     ['equal words nine seconds apart', 'yes', 'Yes!', 1, 10, true],
     ['no words but those of silence', '', 'a', null, null, false],

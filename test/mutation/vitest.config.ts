@@ -21,7 +21,8 @@ export default defineConfig({
     exclude: ['test/unit/{asyncapi,client-sha256,group-commit,history-checker,odd-payloads,password,relay-socket,simulated-*}.test.ts'],
     setupFiles: ['test/setup.ts', 'test/mutation/setup.ts'],
     isolate: false,
-    testTimeout: 20_000,
+    // With every place counted that a test passes, three thousand turns take ten times as long; Stryker has a limit of its own.
+    testTimeout: 120_000,
     sequence: { sequencer: ExamplesFirst },
   },
 });

@@ -112,7 +112,7 @@ export class Following {
   question(): object {
     const calls = [...this.#calls.values()].filter((call) => !call.refused).slice(0, SUBSCRIPTIONS_MAX_COUNT);
     return {
-      calls: calls.map((call) => ({ id: call.asked, epoch: call.epoch, seq: call.since?.seq ?? null })),
+      calls: calls.map((call) => ({ id: call.asked, epoch: call.epoch, seq: call.since === undefined ? null : this.#leastOf(call) })),
       ...(this.#board === null ? {} : { board: { ...this.#board, ...(this.#boardMark === undefined ? {} : { mark: this.#boardMark }) } }),
     };
   }
@@ -155,7 +155,25 @@ export class Following {
         epoch: frame.epoch,
         status: String(frame['status']),
       });
+      if (source !== 'poll') this.#catchUp(source, call, position);
     }
+  }
+
+  /** One subscription feeds all names of a call: those that have less than where it begins now are asked for from where they are. */
+  #catchUp(link: Link, confirmed: FollowedCall, position: number): void {
+    const behind = this.#namesOf(confirmed).filter((call) => call.cursor < position);
+    const least = behind.sort((a, b) => a.cursor - b.cursor)[0];
+    if (least !== undefined) this.#subscribe(link, [least.asked]);
+  }
+
+  /** The seq of the name of this call that has least: from there on everything serves them all. */
+  #leastOf(call: FollowedCall): number {
+    return Math.min(call.cursor, ...this.#namesOf(call).map(({ cursor }) => cursor));
+  }
+
+  /** The same call, as it is followed by other names. */
+  #namesOf(call: FollowedCall): FollowedCall[] {
+    return this.#callsOf(call.callSid).filter((other) => other !== call && !other.refused && other.epoch === call.epoch);
   }
 
   /** `old`: an interim turn of that time is no longer what is being said. */

@@ -27,6 +27,8 @@ export interface Actor {
   alive: boolean;
   /** Until then (virtual time) it does nothing. */
   stalledUntil: number;
+  /** What happened to it while it stood still. */
+  readonly missed: (() => void)[];
   /** How far its clock is off, milliseconds. */
   skew: number;
   /** Called once, when it dies. */
@@ -87,6 +89,7 @@ export class World {
       name,
       alive: true,
       stalledUntil: 0,
+      missed: [],
       skew: 0,
       onDeath: null,
       runtime: {
@@ -99,11 +102,28 @@ export class World {
     return actor;
   }
 
-  /** Something happens to an actor: at once, when it no longer stands still, or never. */
+  /** Something happens to an actor: at once, when it no longer stands still (what came first first), or never. */
   run(actor: Actor, happening: () => void): void {
     if (!actor.alive) return;
-    if (this.now < actor.stalledUntil) this.after(actor.stalledUntil - this.now, () => this.run(actor, happening));
-    else happening();
+    if (this.now >= actor.stalledUntil && actor.missed.length === 0) {
+      happening();
+      return;
+    }
+    actor.missed.push(happening);
+    if (actor.missed.length === 1) this.#wake(actor);
+  }
+
+  #wake(actor: Actor): void {
+    this.after(Math.max(0, actor.stalledUntil - this.now), () => {
+      if (this.now < actor.stalledUntil) {
+        this.#wake(actor);
+        return;
+      }
+      for (let next = actor.missed[0]; next !== undefined && actor.alive; next = actor.missed[0]) {
+        next();
+        actor.missed.shift();
+      }
+    });
   }
 
   kill(actor: Actor): void {

@@ -5,6 +5,7 @@
 import type { Proof } from '../core/domain/client/call.ts';
 import type { ClientEffect, ClientInput, ClientState, Emitted, TimerName } from '../core/domain/client/effects.ts';
 import { ClientMachine } from '../core/domain/client/machine.ts';
+import { boardRows } from '../core/domain/client/rows.ts';
 import { POLL_WAIT_MAX_SECONDS } from '../core/protocol/limits.ts';
 import type { BoardRow, EventFrame, InterimFrame } from '../core/protocol/frames.ts';
 import { watchPage } from './page.ts';
@@ -175,14 +176,7 @@ export const connect = (options: ConnectOptions): Feed => {
 
   const showBoard = (what: Extract<Emitted, { kind: 'board' }>): void => {
     if (board === null) return;
-    const before = board.rows;
-    if (what.snapshot) board.rows = new Map();
-    for (const row of what.rows as readonly BoardRow[]) {
-      const shown = before.get(row.call_sid);
-      const newer = shown === undefined || shown.epoch !== row.epoch || shown.changed_at <= row.changed_at;
-      board.rows.set(row.call_sid, newer ? row : shown);
-    }
-    for (const callSid of what.gone) board.rows.delete(callSid);
+    board.rows = boardRows(board.rows, what);
     board.options.onRows([...board.rows.values()]);
   };
 

@@ -144,6 +144,18 @@ describe('the client machine', () => {
     expect([rig.seqs('EL_2'), rig.emitted.some(({ kind }) => kind === 'error')]).toEqual([[1], false]);
   });
 
+  it('asks again for a board that the store could not read just now, and is not live without it', () => {
+    const rig = live();
+    rig.do({ on: 'watch', filter: {} });
+    expect(rig.machine.state).toBe('catching_up');
+    rig.newest.sent.length = 0;
+    rig.frame(1, { type: 'error', code: 'store_unavailable', retryable: true, ref: null });
+    rig.pass(2_000);
+    expect(rig.newest.sent).toEqual([{ watch: 'board' }]);
+    rig.frame(1, { type: 'board_snapshot', rows: [], more: false });
+    expect([rig.machine.state, rig.emitted.some(({ kind }) => kind === 'error')]).toEqual(['live', false]);
+  });
+
   it('is told under every name that it asked by when a call is gone', () => {
     const rig = live(3);
     rig.do({ on: 'follow', id: 'conv_1' });
@@ -244,6 +256,15 @@ describe('the client machine', () => {
       expect(rig.machine.state).toBe('unverified');
       rig.pass(15_000);
       expect([rig.machine.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
+    });
+
+    it('is unverified when its time is over, though the timer came a fraction of a millisecond early by the clock', () => {
+      const rig = live();
+      rig.now += 34_999.999;
+      rig.do({ on: 'timer', name: 'fresh' });
+      expect(rig.machine.state).toBe('unverified');
+      rig.beat();
+      expect(rig.machine.state).toBe('live');
     });
 
     it.each([

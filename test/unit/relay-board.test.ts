@@ -40,6 +40,15 @@ describe('the board', () => {
     expect([board.version, board.snapshot({})[0]?.last_seq]).toEqual([version, 5]);
   });
 
+  it('takes what the log counts further, though it was written by a clock that is behind', () => {
+    const board = new Board();
+    board.put(call('EL_1', { last_seq: 2, changed_at: T + 60_000, status: 'dialing' }), T);
+    board.put(call('EL_1', { last_seq: 13, changed_at: T + 5_000, status: 'completed' }), T);
+    expect(board.snapshot({}).map((row) => [row.last_seq, row.status])).toEqual([[13, 'completed']]);
+    board.put(call('EL_1', { last_seq: 13, changed_at: T + 4_000, status: 'completed' }), T);
+    expect(board.snapshot({})[0]?.changed_at).toBe(new Date(T + 5_000).toISOString());
+  });
+
   it('says nothing of a start that was not yet', () => {
     const board = new Board();
     board.put(call('EL_1'), T);

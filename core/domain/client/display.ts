@@ -18,6 +18,8 @@ export class Display {
   #wasLost = false;
   #showRestored = false;
   #beat: Beat | null = null;
+  /** The last heartbeat's time is over. A flag, not a look at the clock: a timer may be a fraction of a millisecond early by it. */
+  #overdue = false;
 
   constructor(out: Outbox) {
     this.#out = out;
@@ -33,7 +35,13 @@ export class Display {
 
   heartbeat(frame: Fields, now: number): void {
     this.#beat = readBeat(frame, now) ?? this.#beat;
+    this.#overdue = false;
     this.#out.timer('fresh', FRESH_MAX_MS);
+  }
+
+  /** No other heartbeat came in its time. */
+  overdue(): void {
+    this.#overdue = true;
   }
 
   /** Nothing is confirmed until the next heartbeat. */
@@ -67,7 +75,7 @@ export class Display {
       return this.#everUp ? 'lost' : 'connecting';
     }
     if (behind) return 'catching_up';
-    if (this.degraded || !isFresh(this.#beat, now)) return 'unverified';
+    if (this.degraded || this.#overdue || !isFresh(this.#beat, now)) return 'unverified';
     if (this.#wasLost) {
       this.#wasLost = false;
       this.#showRestored = true;

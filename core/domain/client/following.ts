@@ -73,8 +73,9 @@ export class Following {
     if (this.#board !== null) this.#askBoard(link);
   }
 
-  /** Asks again for calls that a link could not answer. */
+  /** Asks again for what a link could not answer. */
   askAgain(link: Link): void {
+    if (this.#board !== null && !link.boardReady) this.#askBoard(link);
     const missing = [...this.#calls.values()].filter((call) => !call.refused && !link.positions.has(call.asked));
     this.#subscribe(
       link,
@@ -103,8 +104,9 @@ export class Following {
     return [...this.#calls.values()].every((call) => call.refused || this.#leads.get(call.asked) === link);
   }
 
-  /** Whether something that is followed is not there yet. */
-  get behind(): boolean {
+  /** Whether something that is followed is not there yet. `lead`: the link that leads; null: polls do. */
+  behind(lead: Link | null): boolean {
+    if (this.#board !== null && lead?.phase === 'established' && !lead.boardReady) return true;
     return [...this.#calls.values()].some((call) => !call.refused && (!this.#leads.has(call.asked) || call.cursor < call.head));
   }
 
@@ -203,8 +205,9 @@ export class Following {
     // A call that is gone is gone under every name that it was asked by.
     const known = this.#callsOf(frame['ref']);
     const calls = [...this.#calls.values()].filter((call) => call.asked === frame['ref'] || known.includes(call));
-    if (calls.length === 0) this.#out.emit({ kind: 'error', call: null, code });
-    else if (frame['retryable'] === true) this.#out.timer('ask_again', ASK_AGAIN_MS);
+    const board = this.#board !== null && source !== 'poll' && !source.boardReady && (frame['ref'] ?? null) === null;
+    if (frame['retryable'] === true && (board || calls.length > 0)) this.#out.timer('ask_again', ASK_AGAIN_MS);
+    else if (calls.length === 0) this.#out.emit({ kind: 'error', call: null, code });
     else for (const call of calls) this.#refused(source, call, code);
   }
 

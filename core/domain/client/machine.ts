@@ -74,7 +74,7 @@ export class ClientMachine {
     this.#now = now;
     if (!this.#stopped) this.#take(input);
     const up = this.#lead?.phase === 'established' || (this.#polling.on && this.#polling.works);
-    this.#display.show({ stopped: this.#stopped, up, behind: this.#following.behind }, now);
+    this.#display.show({ stopped: this.#stopped, up, behind: this.#following.behind(this.#lead) }, now);
     return this.#out.flush();
   }
 
@@ -359,6 +359,7 @@ export class ClientMachine {
         this.#display.restoredShown();
         return;
       case 'fresh':
+        this.#display.overdue();
         return;
     }
   }

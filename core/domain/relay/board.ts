@@ -77,7 +77,8 @@ export class Board {
     const before = this.#entries.get(call.call_sid);
     const row = boardRow(call);
     if (before !== undefined) {
-      const older = before.row.epoch === row.epoch && (call.last_seq < before.row.last_seq || call.changed_at < before.changedAt);
+      // The log's count decides; times come from the clocks of several processes.
+      const older = before.row.epoch === row.epoch && (call.last_seq < before.row.last_seq || (call.last_seq === before.row.last_seq && call.changed_at < before.changedAt));
       const same = before.changedAt === call.changed_at && before.row.last_seq === row.last_seq && before.row.epoch === row.epoch;
       if (older || same) return;
     }

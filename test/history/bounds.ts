@@ -34,8 +34,8 @@ export const checkBounds = (world: World, report: Report): void => {
     }
   }
   for (const { record, index } of world.of('left')) {
-    for (const what of ['subscriptions', 'tickets', 'leases', 'rooms'] as const) {
-      if (record[what] !== 0) report('I13', `${record[what]} ${what} are left when everybody has gone`, index);
+    for (const what of ['subscriptions', 'tickets', 'leases', 'rooms', 'sessions'] as const) {
+      if ((record[what] ?? 0) !== 0) report('I13', `${record[what]} ${what} are left when everybody has gone`, index);
     }
   }
 };

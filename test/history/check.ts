@@ -3,14 +3,19 @@
  * invariant and calls none of the product's machines. An outcome that is unknown may or may not have had its effect.
  */
 import type { HistoryRecord } from './history.ts';
+import { checkAgents } from './agents.ts';
 import { checkAnswered } from './answered.ts';
+import { checkBoards } from './boards.ts';
 import { checkBounds } from './bounds.ts';
 import { checkDials } from './dials.ts';
 import { checkForged } from './forged.ts';
 import { checkHygiene } from './hygiene.ts';
+import { checkInterims } from './interims.ts';
+import { checkLive } from './live.ts';
 import { checkLiveness } from './liveness.ts';
 import { checkLog } from './log.ts';
 import { checkOnce } from './once.ts';
+import { checkOutcomes } from './outcomes.ts';
 import { checkRights } from './rights.ts';
 import { checkStatus } from './status.ts';
 import { checkTranscripts } from './transcripts.ts';
@@ -41,11 +46,16 @@ export const checkHistory = (records: readonly HistoryRecord[], options: CheckOp
   const lateMs = options.lateMs ?? LATE_MS;
   const views = checkViews(world, report);
   checkAnswered(world, views, report);
+  checkLive(world, report);
   checkLiveness(world, report);
+  checkBoards(world, report);
   checkLog(world, report);
   checkOnce(world, report);
   checkStatus(world, report);
   checkTranscripts(world, report);
+  checkAgents(world, report);
+  checkOutcomes(world, report);
+  checkInterims(world, report);
   checkRights(world, lateMs, report);
   checkDials(world, report);
   checkForged(world, report);

@@ -20,13 +20,20 @@ export interface SpokenTurn {
   readonly text: string;
 }
 
+/** What the provider tells of an outcome beside its words. */
+export interface ToldOutcome {
+  readonly transcript_summary: string | null;
+  /** Dollars. */
+  readonly cost: number | null;
+}
+
 /** What a delivery would have the log say, by the sender's own knowledge. */
 export type Content =
   /** `turn_id` null: the sender gave none. */
   | { readonly kind: 'turn'; readonly turn_id: string | null; readonly text: string }
   | { readonly kind: 'agent_event'; readonly event_id: string; readonly type: string; readonly tool_call_id: string | null }
   /** The outcome of a conversation: its final transcript in order. `version`: 1, and one more for each time the provider changed its mind. */
-  | { readonly kind: 'final'; readonly version: number; readonly transcript: readonly SpokenTurn[] }
+  | { readonly kind: 'final'; readonly version: number; readonly transcript: readonly SpokenTurn[]; readonly outcome?: ToldOutcome }
   /** The dial never became a conversation with words. */
   | { readonly kind: 'initiation_failure' }
   /** Tells of nothing that the log would hold: a recording, a type that nobody knows. */
@@ -50,6 +57,9 @@ export type HistoryRecord =
       /** Set once it is done or failed. */
       readonly version: number;
       readonly transcript: readonly SpokenTurn[];
+      readonly outcome?: ToldOutcome;
+      /** Ids of the tool calls that its final transcript tells of. */
+      readonly tools?: readonly string[];
     })
   /** A phone rang: the provider took this dial. Noted by the provider for each POST that it took, whatever became of its answer. */
   | (Noted & { readonly op: 'rang'; readonly call_sid: string | null; readonly conversation_id: string; readonly number: string })
@@ -89,6 +99,8 @@ export type HistoryRecord =
       readonly texts: readonly (string | null)[];
       /** Seqs that a fault removed on purpose: whoever needs them has to be told. */
       readonly removed: readonly number[];
+      /** The outcome as the call itself has it, beside its events. */
+      readonly outcome?: ToldOutcome;
       /** Whether this is the reading at the end of the run, when all has healed. */
       readonly final: boolean;
     })
@@ -114,8 +126,16 @@ export type HistoryRecord =
   | (Noted & { readonly op: 'lost'; readonly id: string; readonly from: number; readonly to: number })
   | (Noted & { readonly op: 'sealed'; readonly id: string; readonly proof: string })
   | (Noted & { readonly op: 'refused'; readonly id: string; readonly code: string })
+  /** What is being said at this moment, not logged yet. */
+  | (Noted & { readonly op: 'interim'; readonly id: string; readonly call_sid: string; readonly turn_id: string; readonly text: string })
+  /** What the screen says of itself from here on: the client's own word (`live`, `catching_up` ...). */
+  | (Noted & { readonly op: 'state'; readonly state: string })
+  /** The whole board as it stands on the screen; noted beside `shown`. */
+  | (Noted & { readonly op: 'board'; readonly user: string; readonly tenant: string; readonly connected: boolean; readonly rows: readonly ShownRow[] })
   /** The client gave up for good, with this close code. */
   | (Noted & { readonly op: 'stopped'; readonly code: number | null })
+  /** A relay has compared itself with the log; `began`: when it asked, by the run's own clock. */
+  | (Noted & { readonly op: 'compared'; readonly relay: string; readonly began: number })
   // --- The run ---
   /** All faults are over; from here on everything has to come right. `unreachable`: viewers whose way stays broken on purpose. */
   | (Noted & { readonly op: 'healed'; readonly unreachable: readonly string[] })
@@ -124,7 +144,7 @@ export type HistoryRecord =
   /** What a relay holds now. `bytes`: written to its clients and not taken yet, all together; `most`: of one client, where that is known. */
   | (Noted & { readonly op: 'held'; readonly relay: string; readonly sessions: number; readonly calls: number; readonly bytes: number; readonly most?: number })
   /** What was left when everybody had gone and the jobs had run. */
-  | (Noted & { readonly op: 'left'; readonly subscriptions: number; readonly tickets: number; readonly leases: number; readonly rooms: number })
+  | (Noted & { readonly op: 'left'; readonly subscriptions: number; readonly tickets: number; readonly leases: number; readonly rooms: number; readonly sessions?: number })
   /** A log line or an error body of ours, as written. */
   | (Noted & { readonly op: 'wrote'; readonly what: 'line' | 'error'; readonly text: string })
   /** A fault was injected. */
@@ -136,6 +156,15 @@ export type Op = HistoryRecord['op'];
 
 /** The record of one operation. */
 export type RecordOf<O extends Op> = Extract<HistoryRecord, { readonly op: O }>;
+
+/** A row of the board, as far as the log says the same. */
+export interface ShownRow {
+  readonly call_sid: string;
+  readonly conversation_id: string | null;
+  readonly status: CallStatus;
+  readonly epoch: string;
+  readonly last_seq: number;
+}
 
 /** One JSON object a line. */
 export const toLines = (records: readonly HistoryRecord[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join('');

@@ -1,7 +1,7 @@
 /** I3: after healing everyone catches up in bounded time, and nothing stays stuck that the provider shows as final. */
-import { RECONCILE_MS, UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
+import { DIAL_UNKNOWN_MAX_MS, RECONCILE_MS, UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
 import type { RecordOf } from './history.ts';
-import { isTerminalStatus } from './reading-events.ts';
+import { eventsOf, isTerminalStatus } from './reading-events.ts';
 import type { Report } from './violation.ts';
 import type { World } from './world.ts';
 
@@ -10,10 +10,14 @@ const SETTLES_MS = 15_000;
 /** Its dial may claim it so long, and the job that frees it then runs this often. */
 const WAITS_MAX_MS = UNBOUND_DIAL_WAIT_MS + RECONCILE_MS;
 
+/** So long after the healing every dial is settled, clocks and jobs allowed for. */
+const DIALS_SETTLE_MS = DIAL_UNKNOWN_MAX_MS + 5 * 60_000;
+
 export const checkLiveness = (world: World, report: Report): void => {
   if (world.healed === null) return;
   checkShown(world, world.healed.record, report);
   checkFinished(world, world.healed.record, report);
+  checkUnfinished(world, world.healed.record, report);
   checkQuarantine(world, report);
 };
 
@@ -46,6 +50,16 @@ const checkFinished = (world: World, healed: RecordOf<'healed'>, report: Report)
     const call = world.resolve(conversationId);
     const status = call?.final?.record.status;
     if (!isTerminalStatus(status)) report('I3', `the provider shows ${conversationId} as ${record.state}, and ${call?.callSid ?? 'no call'} is ${status ?? 'there'}`, index);
+  }
+};
+
+/** A call that was asked for comes to an end, or a person is asked to look at it: also one whose dial nobody was left to make, or to hear of. */
+const checkUnfinished = (world: World, healed: RecordOf<'healed'>, report: Report): void => {
+  for (const call of world.calls.values()) {
+    if (call.final === null || call.final.record.at - healed.at < DIALS_SETTLE_MS || call.current.hasHoles) continue;
+    const { status, conversation_id } = call.final.record;
+    const asked = eventsOf(call.current).some((event) => event.type === 'call_status' && event.reason === 'needs_person');
+    if (!isTerminalStatus(status) && conversation_id === null && !asked) report('I3', `${call.callSid} is ${status} for good, and nobody is asked to look at it`, call.final.index);
   }
 };
 

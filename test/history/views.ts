@@ -18,6 +18,10 @@ export interface View {
   /** Seq of the last event shown, or said to be lost. */
   cursor: number;
   refused: boolean;
+  /** It was said that something is lost, since the call began on this screen. */
+  lossy: boolean;
+  /** What it showed when it was told to start over; null: it was not, or has started since. */
+  left: { readonly callSid: string | null; readonly epoch: string | null } | null;
   /** Place of the last record of it. */
   index: number;
 }
@@ -42,6 +46,7 @@ export const checkViews = (world: World, report: Report): Views => {
       case 'event':
       case 'lost':
       case 'refused':
+      case 'sealed':
         screens.take(record, index);
         break;
       case 'frame':
@@ -56,7 +61,7 @@ export const checkViews = (world: World, report: Report): Views => {
   return screens.views;
 };
 
-type ScreenRecord = RecordOf<'follow' | 'unfollow' | 'confirmed' | 'reset' | 'event' | 'lost' | 'refused'>;
+type ScreenRecord = RecordOf<'follow' | 'unfollow' | 'confirmed' | 'reset' | 'event' | 'lost' | 'refused' | 'sealed'>;
 
 class Screens {
   readonly views = new Map<string, View>();
@@ -72,7 +77,7 @@ class Screens {
     const key = viewKey(record.actor, record.id);
     if (record.op === 'follow') {
       const { actor, id, user, tenant } = record;
-      this.views.set(key, { actor, id, user, tenant, callSid: null, epoch: null, cursor: 0, refused: false, index });
+      this.views.set(key, { actor, id, user, tenant, callSid: null, epoch: null, cursor: 0, refused: false, lossy: false, left: null, index });
       return;
     }
     if (record.op === 'unfollow') {
@@ -90,6 +95,7 @@ class Screens {
         this.#confirmed(view, record, index);
         return;
       case 'reset':
+        view.left = { callSid: view.callSid, epoch: view.epoch };
         view.callSid = null;
         view.epoch = null;
         view.cursor = 0;
@@ -100,8 +106,12 @@ class Screens {
       case 'lost':
         this.#lost(view, record, index);
         return;
+      case 'sealed':
+        this.#sealed(view, record, index);
+        return;
       case 'refused':
         view.refused = true;
+        view.left = null;
     }
   }
 
@@ -111,7 +121,14 @@ class Screens {
     if (view.callSid !== null && !same) {
       this.#report('I1', `${view.actor} goes on with ${view.id} as ${record.call_sid} of ${record.epoch} after ${view.callSid} of ${view.epoch ?? ''} without saying that it starts over`, index);
     }
-    if (!same) view.cursor = 0;
+    if (view.left !== null && view.left.callSid === record.call_sid && view.left.epoch === record.epoch && this.#world.restoredAt < 0) {
+      this.#report('I1', `${view.actor} starts ${view.id} over, though it is the same log as before`, index);
+    }
+    view.left = null;
+    if (!same) {
+      view.cursor = 0;
+      view.lossy = false;
+    }
     view.callSid = record.call_sid;
     view.epoch = record.epoch;
   }
@@ -150,6 +167,13 @@ class Screens {
       }
     }
     view.cursor = Math.max(view.cursor, record.to);
+    view.lossy = true;
+  }
+
+  /** What a screen says of its own completeness has to be so; where it shows everything it has to be able to say it. */
+  #sealed(view: View, { proof }: RecordOf<'sealed'>, index: number): void {
+    const says = view.lossy ? 'incomplete' : 'complete';
+    if (proof !== says) this.#report('I1', `${view.actor} says that what it shows of ${view.id} up to ${view.cursor} is ${proof}, and it is ${says}`, index);
   }
 
   #wrong(record: RecordOf<'event' | 'lost'>, index: number, why: string): void {

@@ -1,5 +1,5 @@
 /** A history put in order, once, for all who judge it: what was sent, what was logged, who had which right when. */
-import type { Content, HistoryRecord, Op, RecordOf, SpokenTurn } from './history.ts';
+import type { Content, HistoryRecord, Op, RecordOf, SpokenTurn, ToldOutcome } from './history.ts';
 import { LoggedCall, type EpochLog } from './logged-call.ts';
 
 /** A fault of this kind set the log back to an earlier state: what was answered before it may be gone, and epochs begin anew. */
@@ -32,6 +32,7 @@ export class World {
   readonly deliveriesOf = new Map<string, Delivery[]>();
   readonly conversations = new Map<string, Entry<'conversation'>>();
   readonly versions = new Map<string, Map<number, readonly SpokenTurn[]>>();
+  readonly outcomes = new Map<string, Map<number, ToldOutcome>>();
   readonly agents = new Map<string, RecordOf<'agent'>[]>();
   /** Place of the last restore; -1: there was none. */
   restoredAt = -1;
@@ -41,6 +42,7 @@ export class World {
   readonly #byOp = new Map<Op, { readonly record: HistoryRecord; readonly index: number }[]>();
   readonly #rights = new Map<string, { readonly at: number; readonly held: boolean }[]>();
   readonly #erased = new Map<string, number>();
+  readonly #erasedFor = new Map<string, number>();
   readonly #ownerOf = new Map<string, LoggedCall>();
 
   constructor(records: readonly HistoryRecord[]) {
@@ -79,6 +81,16 @@ export class World {
     if (this.#erased.has(callSid)) return true;
     const into = this.calls.get(callSid)?.latest.record.merged_into ?? null;
     return into !== null && this.#erased.has(into);
+  }
+
+  /** Place of the first answer that said that the call is erased; null: there was none. */
+  erasedAt(callSid: string): number | null {
+    return this.#erasedFor.get(callSid) ?? null;
+  }
+
+  /** Calls whose erasure was answered. */
+  get erased(): Iterable<readonly [callSid: string, index: number]> {
+    return this.#erasedFor;
   }
 
   /** As `mayBeErased`, by conversation. */
@@ -125,13 +137,13 @@ export class World {
         return;
       case 'conversation':
         this.conversations.set(record.conversation_id, { record, index });
-        if (record.state === 'done' || record.state === 'failed') this.#version(record.conversation_id, record.version, record.transcript);
+        if (record.state === 'done' || record.state === 'failed') this.#version(record.conversation_id, record);
         return;
       case 'deliver':
         this.#deliver(record, index);
         return;
       case 'erase':
-        this.#erase(record);
+        this.#erase(record, index);
         return;
       case 'logged':
         this.#logged(record, index);
@@ -147,7 +159,11 @@ export class World {
     }
   }
 
-  #version(conversationId: string, version: number, transcript: readonly SpokenTurn[]): void {
+  #version(conversationId: string, { version, transcript, outcome }: { readonly version: number; readonly transcript: readonly SpokenTurn[]; readonly outcome?: ToldOutcome }): void {
+    if (outcome !== undefined) {
+      const outcomes = this.outcomes.get(conversationId) ?? new Map<number, ToldOutcome>();
+      this.outcomes.set(conversationId, outcomes.set(version, outcome));
+    }
     let versions = this.versions.get(conversationId);
     if (versions === undefined) this.versions.set(conversationId, (versions = new Map<number, readonly SpokenTurn[]>()));
     versions.set(version, transcript.filter((turn) => turn.text !== ''));
@@ -162,7 +178,7 @@ export class World {
       this.deliveries.set(delivery, fresh);
       if (!genuine) return;
       listIn(this.deliveriesOf, conversationId).push(fresh);
-      if (content.kind === 'final') this.#version(conversationId, content.version, content.transcript);
+      if (content.kind === 'final') this.#version(conversationId, content);
       return;
     }
     if (known === undefined) return;
@@ -172,7 +188,8 @@ export class World {
     else known.acked.last = index;
   }
 
-  #erase(record: RecordOf<'erase'>): void {
+  #erase(record: RecordOf<'erase'>, index: number): void {
+    if (record.phase === 'ok' && !this.#erasedFor.has(record.call_sid)) this.#erasedFor.set(record.call_sid, index);
     const pending = this.#erased.get(record.call_sid) ?? 0;
     if (record.phase === 'invoke') this.#erased.set(record.call_sid, pending + 1);
     else if (record.phase === 'fail') {

@@ -80,9 +80,9 @@ export class Link {
       if (!this.dead && !this.throttled) this.#world.after(this.delayMs * 2 + PONG_MS, () => this.#toRelay((connected) => connected.ponged()));
     },
     close: (code) => {
-      if (this.#over || this.#closing !== null) return;
+      if (this.#gone || this.#closing !== null) return;
       this.#closing = code;
-      this.#flow();
+      if (!this.#over) this.#flow();
       // Whoever does not take the close frame is cut, as by the server's own limit on it.
       this.#world.after(FAREWELL_MS, () => this.#cutOff());
     },

@@ -6,7 +6,7 @@ import { oneOf } from '../../local/simulated-elevenlabs/random.ts';
 import { attemptDelayMs, isTriedAgain } from '../../local/simulated-elevenlabs/retry-schedule.ts';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
-import type { Content, SpokenTurn } from '../history/history.ts';
+import type { Content, SpokenTurn, ToldOutcome } from '../history/history.ts';
 import type { World } from './world.ts';
 
 export interface AgentOfWorld {
@@ -244,14 +244,14 @@ export class Provider {
     }
     if (faults.strikes('webhook_lost')) return;
     const envelope = this.#envelope('post_call_transcription', this.#told(conversation));
-    const send = (): void => this.#send(conversation, 'post_call_transcription', envelope, { kind: 'final', version, transcript: [...transcript] });
+    const send = (): void => this.#send(conversation, 'post_call_transcription', envelope, { kind: 'final', version, transcript: [...transcript], outcome: outcomeOf(conversation) });
     if (faults.strikes('webhook_late')) this.#world.after(30_000 + faults.chance('webhook_late')() * 200_000, send);
     else send();
   }
 
   /** The conversation as the API and the webhook tell it. */
   #told(conversation: Conversation): Record<string, unknown> {
-    const { agent, conversation_id, state, version, transcript, seconds, talkedFrom, variables, carrier_call_id } = conversation;
+    const { agent, conversation_id, state, transcript, seconds, talkedFrom, variables, carrier_call_id } = conversation;
     const over = state === 'done';
     return {
       agent_id: agent.agent_id,
@@ -262,10 +262,10 @@ export class Provider {
         start_time_unix_secs: Math.floor((talkedFrom === 0 ? conversation.began : talkedFrom) / 1000),
         call_duration_secs: seconds,
         cost: over ? seconds * 7 : null,
-        cost_fiat: over ? version / 100 : null,
+        cost_fiat: over ? outcomeOf(conversation).cost : null,
         phone_call: { type: 'twilio', direction: conversation.call_sid === null ? 'inbound' : 'outbound', call_sid: carrier_call_id, external_number: conversation.number },
       },
-      analysis: over ? { call_successful: 'success', transcript_summary: `Version ${version} of ${conversation_id}`, evaluation_criteria_results: {}, data_collection_results: {} } : null,
+      analysis: over ? { call_successful: 'success', transcript_summary: outcomeOf(conversation).transcript_summary, evaluation_criteria_results: {}, data_collection_results: {} } : null,
       conversation_initiation_client_data: { dynamic_variables: { ...variables, system__call_sid: carrier_call_id, secret__key: 'hidden' } },
     };
   }
@@ -328,8 +328,10 @@ export class Provider {
     return this.#world.faults.strikes('webhook_doubled') ? 2 + Math.floor(this.#world.faults.chance('copies')() * 3) : 1;
   }
 
-  #tell({ conversation_id, agent, call_sid, state, version, transcript }: Conversation): void {
-    this.#world.note('provider', { op: 'conversation', conversation_id, agent_id: agent.agent_id, call_sid, state, version, transcript: [...transcript] });
+  #tell(conversation: Conversation): void {
+    const { conversation_id, agent, call_sid, state, version, transcript, tools } = conversation;
+    const over = state === 'done' ? { outcome: outcomeOf(conversation), tools: [...tools] } : {};
+    this.#world.note('provider', { op: 'conversation', conversation_id, agent_id: agent.agent_id, call_sid, state, version, transcript: [...transcript], ...over });
   }
 
   #seconds(): number {
@@ -348,6 +350,9 @@ interface DialBody {
 }
 
 const WORD_OF = { ringing: 'initiated', talking: 'in-progress', processing: 'processing', done: 'done', failed: 'failed' } as const;
+
+/** Another one for each version. */
+const outcomeOf = ({ version, conversation_id }: Conversation): ToldOutcome => ({ transcript_summary: `Version ${version} of ${conversation_id}`, cost: version / 100 });
 
 /** The transcript as it is in the end: some words understood otherwise, some rows gone, some that nobody heard live. */
 const finalOf = (live: readonly SpokenTurn[], chance: () => number): SpokenTurn[] => {

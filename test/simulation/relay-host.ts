@@ -202,6 +202,11 @@ export class RelayHost {
     return this.#running.reduce((sum, running) => sum + (running?.instance.hub.watched() ?? 0), 0);
   }
 
+  /** Sessions that they hold, polls too. */
+  get sessions(): number {
+    return this.#running.reduce((sum, running) => sum + (running === null ? 0 : running.instance.hub.size('socket') + running.instance.hub.size('poll')), 0);
+  }
+
   #of(actor: Actor): Running | undefined {
     return this.#running.find((running) => running?.actor === actor) ?? undefined;
   }
@@ -214,7 +219,7 @@ export class RelayHost {
     const links = new Set<Link>();
     const own = bus.for(actor);
     const parts: RelayParts = {
-      callLog: this.#watching(stores.logFor(actor), seen),
+      callLog: this.#watching(actor, stores.logFor(actor), seen),
       bus: { ...own, subscribe: (handler) => own.subscribe((message) => {
         if (message.kind === 'events') seen.set(message.call_sid, Math.max(seen.get(message.call_sid) ?? 0, message.first_seq + message.texts.length - 1));
         handler(message);
@@ -238,7 +243,7 @@ export class RelayHost {
   }
 
   /** Notes how far the log's answers have shown each call. */
-  #watching(log: CallLog, seen: Map<string, number>): CallLog {
+  #watching(actor: Actor, log: CallLog, seen: Map<string, number>): CallLog {
     const note = (call: CallState): void => {
       const before = seen.get(call.call_sid);
       if (before !== undefined && before < call.last_seq) this.#made.world.reached('lost publish healed by the comparison');
@@ -247,8 +252,10 @@ export class RelayHost {
     return {
       ...log,
       changes: async (tenants, mark) => {
+        const began = Math.round(this.#made.world.now);
         const answer = await log.changes(tenants, mark);
         answer.calls.forEach(note);
+        if (!answer.more) this.#made.world.note(actor.name, { op: 'compared', relay: actor.name, began });
         return answer;
       },
     };

@@ -52,6 +52,7 @@ const FAULT_MAX_MS = 110_000;
 /** Whatever the reconciler has to finish is finished by then: its grace and bounds, and a pass each. */
 const FINISH_MAX_MS = 16 * 60_000;
 const STEP_MS = 15_000;
+const SETTLE_STEPS = 4;
 const HELD_MS = 5_000;
 /** A silent connection is given up, and another one opened, by then. */
 const NOTICED_MS = 100_000;
@@ -90,7 +91,8 @@ class Scene {
   #asking = 0;
   /** Until then a viewer may not have noticed that nothing reaches it. */
   #noticedBy = 0;
-  #audited = false;
+  /** Nothing new comes in any more: what there is can be looked at. */
+  #closing = false;
   #over = false;
 
   constructor(options: RunOptions) {
@@ -113,6 +115,7 @@ class Scene {
     const { faults } = world;
     const skewed = faults.plan.has('clock_skew');
     const skews = faults.chance('clock_skew');
+    if (skewed) faults.struck('clock_skew');
     this.#functions.start(() => (skewed ? (skews() - 0.5) * 240_000 : 0));
     // A relay's clock may only be ahead: what ends by it then ends early, which the history allows for.
     this.#relays.start(() => (skewed ? skews() * 120_000 : 0));
@@ -181,12 +184,13 @@ class Scene {
     const admin = ADMINS.get(tenant);
     if (admin === undefined) return;
     // Two users may well choose the same key for the same words.
-    const alike = this.#requests++ % 3 === 0;
+    const place = ++this.#requests;
+    const alike = place % 3 === 1;
     const to = alike ? COMMON_NUMBER : this.#number();
-    const key = alike ? 'key-alike' : `key-${this.#requests}`;
+    const key = alike ? 'key-alike' : `key-${place}`;
     const request = !alike && AGENTS.some((agent) => agent.agent_id === agentId && agent.tenant === tenant) ? { to, agent_id: agentId } : { to };
     for (let attempt = 0; attempt < REQUEST_TRIES; attempt++) {
-      const id = `request-${this.#requests}-${attempt}`;
+      const id = `request-${place}-${attempt}`;
       world.note(admin.user, { op: 'request', phase: 'invoke', id, user: admin.user, tenant, idempotency_key: key, number: to });
       const answered = await this.#functions.startCalls(principalOf(admin), request, key);
       const unsure = answered === null || answered.status >= 500;
@@ -212,8 +216,8 @@ class Scene {
 
   async #deliver(outgoing: Outgoing): Promise<number | null> {
     const world = this.#world;
-    // What comes after the audit would be judged by what was read before.
-    if (this.#audited) return null;
+    // What came now would be judged by what was looked at before.
+    if (this.#closing) return null;
     const id = `delivery-${++this.#deliveries}`;
     const { delivery, route, conversation, workspace, content, marker } = outgoing;
     world.note('provider', { op: 'deliver', phase: 'invoke', id, delivery, route, conversation_id: conversation.conversation_id, workspace, genuine: marker === null, marker, content });
@@ -226,7 +230,7 @@ class Scene {
   /** The platform's scheduler. */
   #schedule(): void {
     this.#world.after(RECONCILE_MS / 2, () => {
-      if (this.#over) return;
+      if (this.#closing) return;
       void this.#functions.runJobs();
       this.#schedule();
     });
@@ -384,7 +388,12 @@ class Scene {
       await world.until(world.now + STEP_MS);
       if (!(await this.#atHead())) caughtUpAt = world.now;
     } while (world.now < until && !(await this.#settled()));
-    await world.until(world.now + STEP_MS);
+    this.#closing = true;
+    // Whoever was woken a moment ago waits for the next heartbeat.
+    for (let steps = 0; steps < SETTLE_STEPS; steps++) {
+      await world.until(world.now + STEP_MS);
+      if (this.#viewers.every((viewer) => viewer.stopped || viewer.live)) break;
+    }
     for (const viewer of this.#viewers) viewer.noteShown(viewer.links.length > 0);
     return caughtUpAt - healed;
   }
@@ -429,14 +438,13 @@ class Scene {
   async #audit(final: boolean): Promise<void> {
     const world = this.#world;
     for (const call of await this.#calls()) {
-      const { call_sid, tenant, workspace, agent_id, epoch, conversation_id, merged_into, status, last_seq } = call;
+      const { call_sid, tenant, workspace, agent_id, epoch, conversation_id, merged_into, status, last_seq, transcript_summary, cost } = call;
       const page = await this.#stores.callLog.read(call_sid, 0, 100_000);
       const texts = page?.events.map(({ text }) => text) ?? [];
-      world.note('auditor', { op: 'logged', call_sid, tenant, workspace, agent_id, epoch, conversation_id, merged_into, status, last_seq, texts, removed: [...(this.#stores.removed.get(call_sid) ?? [])], final });
+      world.note('auditor', { op: 'logged', call_sid, tenant, workspace, agent_id, epoch, conversation_id, merged_into, status, last_seq, texts, removed: [...(this.#stores.removed.get(call_sid) ?? [])], outcome: { transcript_summary, cost }, final });
       if (final) this.#countSometimes(call, texts);
     }
     if (!final) return;
-    this.#audited = true;
     for (const entry of await this.#stores.rawStore.quarantine(null, null, 1_000)) {
       const { body } = (await this.#stores.rawStore.get(entry.id)) ?? { body: null };
       world.note('auditor', { op: 'quarantined', reason: entry.reason, conversation_id: entry.conversation_id, body, age_ms: world.clock.now() - entry.received_at });
@@ -458,6 +466,7 @@ class Scene {
     for (const viewer of this.#viewers) viewer.close();
     await world.until(world.now + GONE_MS);
     const rooms = this.#relays.watched;
+    const { sessions } = this.#relays;
     const stopping = this.#relays.stop();
     await world.until(world.now + 10_000);
     await stopping;
@@ -466,7 +475,7 @@ class Scene {
     void this.#functions.runJobs();
     await world.until(world.now + 60_000);
     const swept = await this.#stores.directory.sweep(world.clock.now());
-    world.note('auditor', { op: 'left', subscriptions: this.#bus.size, tickets: swept, leases: 0, rooms });
+    world.note('auditor', { op: 'left', subscriptions: this.#bus.size, tickets: swept, leases: 0, rooms, sessions });
   }
 
   #verdict(catchUpMs: number): Run {

@@ -71,7 +71,7 @@ export const swarm = async ({ orders, processes = availableParallelism(), progre
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
       // Processes, not threads: SQLite keeps one lock for the memory of a whole process.
-      const child = fork(new URL('./swarm-process.ts', import.meta.url), { stdio: 'inherit' });
+      const child = fork(new URL('./swarm-process.ts', import.meta.url), { stdio: 'inherit', serialization: 'advanced' });
       const give = (): void => {
         const order = orders[next++];
         // With none left it ends by itself.

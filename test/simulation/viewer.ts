@@ -1,6 +1,8 @@
 /** A dispatcher's page in the simulated world: the shipped client machine, with the world in the place of sockets, clocks and chance. */
 import type { ClientEffect, ClientInput, Emitted, TimerName } from '../../core/domain/client/effects.ts';
 import { ClientMachine } from '../../core/domain/client/machine.ts';
+import { boardRows } from '../../core/domain/client/rows.ts';
+import type { BoardRow } from '../../core/protocol/frames.ts';
 import type { Timer } from '../../ports/runtime.ts';
 import { fingerprintOf } from '../history/history.ts';
 import type { Identities, Person } from './identities.ts';
@@ -58,6 +60,7 @@ export class Viewer {
   readonly #followed = new Map<string, Followed>();
   readonly #askingAgain = new Set<string>();
   #shownEvents = 0;
+  #board: Map<string, BoardRow> | null = null;
   readonly #followsBoard: boolean;
   readonly #pollsOnly: boolean;
   #poll: (() => void) | null = null;
@@ -128,6 +131,7 @@ export class Viewer {
     for (const [id, { callSid, seq, refused }] of this.#followed) {
       if (!refused) this.#note({ op: 'shown', id, call_sid: callSid, seq, connected, stopped: this.#stopped, live: this.live });
     }
+    if (this.#board !== null && !this.#stopped) this.#note({ op: 'board', user: this.person.user, tenant: this.person.tenant, connected, rows: [...this.#board.values()].map(({ call_sid, conversation_id, status, epoch, last_seq }) => ({ call_sid, conversation_id, status, epoch, last_seq })) });
   }
 
   /** Whether it says that all it shows is all there is. */
@@ -302,8 +306,8 @@ export class Viewer {
         this.#note({ op: 'lost', id: what.call, from: what.from, to: what.to });
         return;
       case 'sealed':
-        world.reached(`sealed: ${JSON.stringify(what.proof)}`);
-        this.#note({ op: 'sealed', id: what.call, proof: JSON.stringify(what.proof) });
+        world.reached(`sealed: ${what.proof}`);
+        this.#note({ op: 'sealed', id: what.call, proof: what.proof });
         return;
       case 'error':
         if (what.call === null) return;
@@ -314,9 +318,23 @@ export class Viewer {
         this.#stopped = true;
         this.#note({ op: 'stopped', code: what.code });
         return;
-      default:
+      case 'interim':
+        world.reached('interim turn shown');
+        this.#note({ op: 'interim', id: what.call, call_sid: String(what.frame['call_sid']), turn_id: String(what.frame['turn_id']), text: String(what.frame['text']) });
+        return;
+      case 'state':
+        world.reached(`state ${what.state}`);
+        this.#note({ op: 'state', state: what.state });
+        return;
+      case 'board':
+        this.#boardShown(what);
         return;
     }
+  }
+
+  #boardShown(what: Extract<Emitted, { kind: 'board' }>): void {
+    if (what.gone.length > 0) this.#made.world.reached('left the board');
+    this.#board = boardRows(this.#board ?? new Map<string, BoardRow>(), what);
   }
 
   /** Nobody knew the call yet, or it is not for this viewer: it asks again, as somebody who waits for a call would. */

@@ -404,6 +404,7 @@ describe('what may be is no violation', () => {
       (parts) => {
         parts.readings = [logged(CALL, LINES.map((line, place) => (place === 2 || place === 3 ? null : line)), { removed: [3, 4] }), logged(DIALLED, DIAL_LINES)];
         parts.screen.splice(4, 2, { at: 1, actor: 'viewer-1', op: 'lost', id: CALL, from: 3, to: 4 });
+        parts.screen = parts.screen.map((record) => (record.op === 'sealed' ? { ...record, proof: 'incomplete' } : record));
         parts.wire.splice(5, 2, frame('s1', 'history_lost', CALL));
         parts.wire = parts.wire.slice(0, 6);
       },

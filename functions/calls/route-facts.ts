@@ -8,6 +8,7 @@ import { UNBOUND_DIAL_WAIT_MS } from '../../core/protocol/limits.ts';
 import { EarshotError } from '../../core/protocol/codes.ts';
 import type { AppendResult } from '../../ports/call-log.ts';
 import type { Parts } from '../parts.ts';
+import { eraseCall } from './end-and-erase.ts';
 import { appended } from './publish.ts';
 
 /** What a delivery says of where it belongs. */
@@ -57,8 +58,7 @@ const route = async (parts: Parts, reach: Reach, address: Address, entries: read
   if (found === 'erased') return { routed: 'erased' };
   if (found !== null) {
     const routed = await appendTo(parts, reach, found, address, named(found, address, entries));
-    if (routed.routed === 'call') await settleAsked(parts, routed.call, address);
-    return routed;
+    return routed.routed === 'call' && (await settleAsked(parts, routed.call, address)) === 'erased' ? { routed: 'erased' } : routed;
   }
   // A sender that names a call by our id means exactly that one.
   if (conversationId === null) return { routed: 'unknown_call' };
@@ -83,14 +83,22 @@ const stopped = async (parts: Parts, reach: Reach, conversation_id: string, { ow
   return { routed: 'erased' };
 };
 
-/** The dial's answer never came, its conversation was adopted, and now the provider says whose dial it was: as a late answer would have. */
-const settleAsked = async (parts: Parts, owner: CallState, { own_call_sid, conversation_id }: Address): Promise<void> => {
-  if (own_call_sid === null || own_call_sid === owner.call_sid || conversation_id !== owner.conversation_id) return;
+/**
+ * The dial's answer never came, its conversation was adopted, and now the provider says whose dial it was: as a late answer would have.
+ * Was that call erased meanwhile, then this is what is left of it, and goes as well.
+ */
+const settleAsked = async (parts: Parts, owner: CallState, { own_call_sid, conversation_id }: Address): Promise<'erased' | null> => {
+  if (own_call_sid === null || own_call_sid === owner.call_sid || conversation_id !== owner.conversation_id) return null;
   const asked = await parts.callLog.get(own_call_sid);
-  if (asked === null || asked.workspace !== owner.workspace || asked.tenant !== owner.tenant) return;
-  if (asked.dial_attempt === 0 || asked.conversation_id !== null || asked.merged_into !== null) return;
+  if (asked === null && (await parts.callLog.find(own_call_sid)) === 'erased') {
+    await eraseCall(parts, owner);
+    return 'erased';
+  }
+  if (asked === null || asked.workspace !== owner.workspace || asked.tenant !== owner.tenant) return null;
+  if (asked.dial_attempt === 0 || asked.conversation_id !== null || asked.merged_into !== null) return null;
   const fact = { kind: 'dial_accepted', attempt: asked.dial_attempt } as const;
   await appended(parts, () => parts.callLog.append(asked.call_sid, [{ fact, source: 'webhook', conversation_id, provider_call_id: null }]));
+  return null;
 };
 
 /** Older callers put a call_sid where a conversation_id belongs: it names the call, but is no conversation to bind. */

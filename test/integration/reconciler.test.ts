@@ -603,6 +603,17 @@ describe('what was erased stays erased', () => {
     expect((await runJobs(parts)).reconciled).toEqual(NOTHING);
   });
 
+  it('though words of its conversation came first, without our id: they go when the provider says whose they were', async () => {
+    const { earshot, provider, parts } = await start();
+    const sid = await dialling(parts);
+    await erase(parts, sid);
+    await live(earshot, 'c1');
+    expect(await parts.callLog.find('c1')).toMatchObject({ call_sid: 'EL_c1' });
+    expect((await webhook(earshot, provider.put('c1', { own: sid }))).body).toMatchObject({ result: 'erased' });
+    await gone(parts, 'c1');
+    await gone(parts, 'EL_c1');
+  });
+
   it("not a conversation of which another workspace says that it belongs to an erased call", async () => {
     const { earshot, parts } = await start();
     const sid = await dialling(parts);

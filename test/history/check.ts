@@ -8,6 +8,7 @@ import { checkAnswered } from './answered.ts';
 import { checkBoards } from './boards.ts';
 import { checkBounds } from './bounds.ts';
 import { checkDials } from './dials.ts';
+import { checkErasures } from './erased.ts';
 import { checkForged } from './forged.ts';
 import { checkHygiene } from './hygiene.ts';
 import { checkInterims } from './interims.ts';
@@ -46,6 +47,7 @@ export const checkHistory = (records: readonly HistoryRecord[], options: CheckOp
   const lateMs = options.lateMs ?? LATE_MS;
   const views = checkViews(world, report);
   checkAnswered(world, views, report);
+  checkErasures(world, report);
   checkLive(world, report);
   checkLiveness(world, report);
   checkBoards(world, report);

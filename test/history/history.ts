@@ -64,7 +64,7 @@ export type HistoryRecord =
   /** A phone rang: the provider took this dial. Noted by the provider for each POST that it took, whatever became of its answer. */
   | (Noted & { readonly op: 'rang'; readonly call_sid: string | null; readonly conversation_id: string; readonly number: string })
   // --- Coming in ---
-  /** One attempt to deliver; the same delivery has the same `delivery` on every attempt. `genuine` false: forged, it may change nothing; its `marker` then stands in its body. */
+  /** One attempt to deliver; the same delivery has the same `delivery` on every attempt. `genuine` false: forged, it may change nothing. `marker`: stands in its body, where it is forged or about a conversation that is not its sender's: in no log and on no screen. */
   | (Noted & {
       readonly op: 'deliver';
       readonly phase: 'invoke';
@@ -82,7 +82,7 @@ export type HistoryRecord =
   | (Noted & { readonly op: 'request'; readonly phase: 'invoke'; readonly id: string; readonly user: string; readonly tenant: string; readonly idempotency_key: string | null; readonly number: string })
   | (Noted & { readonly op: 'request'; readonly phase: 'ok' | 'fail' | 'unknown'; readonly id: string; readonly status: number | null; readonly call_sids: readonly string[] })
   /** Erasure asked for; from `ok` on nothing may bring the call back. */
-  | (Noted & { readonly op: 'erase'; readonly phase: 'invoke' | 'ok' | 'fail' | 'unknown'; readonly call_sid: string; readonly status: number | null })
+  | (Noted & { readonly op: 'erase'; readonly phase: 'invoke' | 'ok' | 'fail' | 'unknown'; readonly call_sid: string; readonly status: number | null; /** As the log knew it just before. */ readonly conversation_id?: string | null })
   // --- The log, read straight from the store by the auditor ---
   | (Noted & {
       readonly op: 'logged';
@@ -106,6 +106,8 @@ export type HistoryRecord =
     })
   /** A delivery that waits in quarantine at the end of the run. */
   | (Noted & { readonly op: 'quarantined'; readonly reason: string; readonly conversation_id: string | null; readonly body: string | null; readonly age_ms: number })
+  /** A raw delivery that is still kept at the end of the run, used or not. */
+  | (Noted & { readonly op: 'kept'; readonly reason: string; readonly call_sid: string | null; readonly conversation_id: string | null })
   // --- A viewer's connection, as the wire showed it ---
   /** A session began. `user` null: nothing that could be a token was offered. `valid`: whether what it offered is good by the world's own knowledge. `ends_at`: when the token ends. */
   | (Noted & { readonly op: 'opened'; readonly session: string; readonly relay: string; readonly user: string | null; readonly tenant: string | null; readonly valid: boolean; readonly ends_at: number })

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export const checkLog = (world: World, report: Report): void => {
   const ended = world.of('logged').some(({ record }) => record.final);
   for (const call of world.calls.values()) {
-    if (ended && call.final === null && call.latest.index > world.restoredAt && !world.mayBeErased(call.callSid)) {
+    if (ended && call.final === null && call.latest.index > world.restoredAt && !goesWithErased(world, call)) {
       report('I4', `call ${call.callSid} was in the log and is not any more`, call.latest.index);
     }
     checkEpochs(world, call, report);
@@ -15,6 +15,12 @@ export const checkLog = (world: World, report: Report): void => {
       checkTexts(log, report);
     }
   }
+};
+
+/** It was erased, or it is what was left of a call that was. */
+const goesWithErased = (world: World, { callSid, latest }: LoggedCall): boolean => {
+  const { conversation_id: conversation } = latest.record;
+  return world.mayBeErased(callSid) || (conversation !== null && world.mayBeErasedConversation(conversation));
 };
 
 /** An epoch is fixed when the log of the call is created: only a log that was set back has a new one. */

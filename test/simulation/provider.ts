@@ -47,7 +47,9 @@ export interface Outgoing {
   readonly body: string;
   readonly content: Content;
   readonly headers: () => Readonly<Record<string, string>>;
-  /** false: forged; the marker then stands in its body. */
+  /** Whether its sender is who it says. */
+  readonly genuine: boolean;
+  /** Stands in its body, where nobody may ever see it. */
   readonly marker: string | null;
 }
 
@@ -121,14 +123,25 @@ export class Provider {
       key: { authorization: 'Bearer ingest_guessed' },
     };
     const route = how === 'key' ? 'transcription' : 'post-call';
-    void this.#deliver({ delivery: marker, route, type: 'forged', conversation, workspace: conversation.agent.workspace, body: text, content: { kind: 'other' }, headers: () => headers[how], marker });
+    void this.#deliver({ delivery: marker, route, type: 'forged', conversation, workspace: conversation.agent.workspace, body: text, content: { kind: 'other' }, headers: () => headers[how], genuine: false, marker });
   }
 
   /** Signed well, but by a workspace that has nothing to do with the agent. */
   foreign(conversation: Conversation, workspace: string): void {
-    const body = JSON.stringify(this.#envelope('post_call_transcription', { ...this.#told(conversation), status: 'done', transcript: [{ role: 'user', message: 'foreign', time_in_call_secs: 1 }] }));
+    const marker = `foreign ${this.#world.clock.randomHex(6)}`;
+    const body = JSON.stringify(this.#envelope('post_call_transcription', { ...this.#told(conversation), status: 'done', transcript: [{ role: 'user', message: marker, time_in_call_secs: 1 }] }));
     const headers = (): Record<string, string> => ({ 'elevenlabs-signature': signatureHeader(this.#secrets.get(workspace) ?? '', this.#seconds(), body) });
-    void this.#deliver({ delivery: `foreign ${this.#world.clock.randomHex(4)}`, route: 'post-call', type: 'foreign', conversation, workspace, body, content: { kind: 'other' }, headers, marker: null });
+    void this.#deliver({ delivery: marker, route: 'post-call', type: 'foreign', conversation, workspace, body, content: { kind: 'other' }, headers, genuine: true, marker });
+  }
+
+  /** Posted with a good key, which is another tenant's or another workspace's. */
+  foreignTurn({ conversation_id, agent: { agent_id } }: Conversation, of: AgentOfWorld, interim: boolean): void {
+    const marker = `foreign ${this.#world.clock.randomHex(6)}`;
+    const body = JSON.stringify({ conversation_id, agent_id, turn_id: marker, speaker: 'driver', text: marker, ...(interim ? { state: 'interim' } : {}) });
+    const conversation = this.conversations.get(conversation_id);
+    if (conversation === undefined) return;
+    const headers = (): Record<string, string> => ({ authorization: `Bearer ${this.#ingestKey(of.workspace, of.tenant)}` });
+    void this.#deliver({ delivery: marker, route: 'transcription', type: 'foreign', conversation, workspace: of.workspace, body, content: { kind: 'other' }, headers, genuine: true, marker });
   }
 
   /** Its API, as `fetch` reaches it. */
@@ -280,7 +293,7 @@ export class Provider {
     const body = JSON.stringify(envelope);
     const { workspace } = conversation.agent;
     const headers = (): Record<string, string> => ({ 'elevenlabs-signature': signatureHeader(this.#secrets.get(workspace) ?? '', this.#seconds(), body) });
-    const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${conversation.version} ${this.#world.clock.randomHex(2)}`, route: 'post-call', type, conversation, workspace, body, content, headers, marker: null };
+    const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${conversation.version} ${this.#world.clock.randomHex(2)}`, route: 'post-call', type, conversation, workspace, body, content, headers, genuine: true, marker: null };
     const copies = this.#copies();
     for (let copy = 0; copy < copies; copy++) void this.#attempt(outgoing, 1);
   }
@@ -306,7 +319,7 @@ export class Provider {
     const { workspace, tenant } = conversation.agent;
     const body = JSON.stringify(fields);
     const key = this.#ingestKey(workspace, tenant);
-    const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${this.#world.clock.randomHex(4)}`, route, type, conversation, workspace, body, content, headers: () => ({ authorization: `Bearer ${key}` }), marker: null };
+    const outgoing: Outgoing = { delivery: `${conversation.conversation_id} ${type} ${this.#world.clock.randomHex(4)}`, route, type, conversation, workspace, body, content, headers: () => ({ authorization: `Bearer ${key}` }), genuine: true, marker: null };
     const copies = this.#copies();
     // Who gives no ids may well write the same in other words of JSON.
     const written = (copy: number): Outgoing => (content.kind === 'turn' && content.turn_id === null ? { ...outgoing, body: JSON.stringify(fields, null, copy) } : outgoing);

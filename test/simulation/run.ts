@@ -220,7 +220,7 @@ class Scene {
     if (this.#closing) return null;
     const id = `delivery-${++this.#deliveries}`;
     const { delivery, route, conversation, workspace, content, marker } = outgoing;
-    world.note('provider', { op: 'deliver', phase: 'invoke', id, delivery, route, conversation_id: conversation.conversation_id, workspace, genuine: marker === null, marker, content });
+    world.note('provider', { op: 'deliver', phase: 'invoke', id, delivery, route, conversation_id: conversation.conversation_id, workspace, genuine: outgoing.genuine, marker, content });
     const answered = await this.#functions.deliver(outgoing);
     const phase = answered === null ? 'unknown' : answered.status === 200 ? 'ok' : answered.status < 500 ? 'fail' : 'unknown';
     world.note('provider', { op: 'deliver', phase, id, delivery, status: answered?.status ?? null });
@@ -299,7 +299,12 @@ class Scene {
         return viewer.name;
       }),
       webhook_forged: live(conversations, (one) => (this.#provider.forge(one, oneOf(['secret', 'prefix', 'none', 'key'] as const, pick)), one.conversation_id)),
-      webhook_foreign: live(conversations, (one) => (this.#provider.foreign(one, oneOf([...SECRETS.keys()].filter((name) => name !== one.agent.workspace), pick)), one.conversation_id)),
+      webhook_foreign: live(conversations, (one) => {
+        const key = oneOf(AGENTS.filter((agent) => agent.tenant !== one.agent.tenant || agent.workspace !== one.agent.workspace), pick);
+        if (pick() < 0.5) this.#provider.foreign(one, oneOf([...SECRETS.keys()].filter((name) => name !== one.agent.workspace), pick));
+        else this.#provider.foreignTurn(one, key, pick() < 0.5);
+        return one.conversation_id;
+      }),
       token_bad: () => this.#intrude(pick),
       right_removed: live(viewers, ({ person }) => (void this.#revoke(person), person.user)),
       call_erased: live(() => this.#callSids, (callSid) => (void this.#waited(this.#erase(callSid)), callSid)),
@@ -351,7 +356,8 @@ class Scene {
     const admin = ADMINS.get(call?.tenant ?? '');
     if (admin === undefined) return;
     for (let attempt = 0; attempt < REQUEST_TRIES; attempt++) {
-      world.note(admin.user, { op: 'erase', phase: 'invoke', call_sid: callSid, status: null });
+      const before = await this.#stores.callLog.get(callSid);
+      world.note(admin.user, { op: 'erase', phase: 'invoke', call_sid: callSid, status: null, conversation_id: before?.conversation_id ?? null });
       const answered = await this.#functions.erase(principalOf(admin), callSid);
       const gone = answered?.status === 204 || answered?.status === 404;
       world.note(admin.user, { op: 'erase', phase: gone ? 'ok' : 'unknown', call_sid: callSid, status: answered?.status ?? null });
@@ -448,6 +454,10 @@ class Scene {
     for (const entry of await this.#stores.rawStore.quarantine(null, null, 1_000)) {
       const { body } = (await this.#stores.rawStore.get(entry.id)) ?? { body: null };
       world.note('auditor', { op: 'quarantined', reason: entry.reason, conversation_id: entry.conversation_id, body, age_ms: world.clock.now() - entry.received_at });
+    }
+    for (const id of this.#stores.kept) {
+      const kept = await this.#stores.rawStore.get(id);
+      if (kept !== null) world.note('auditor', { op: 'kept', reason: kept.reason, call_sid: kept.call_sid, conversation_id: kept.conversation_id });
     }
   }
 

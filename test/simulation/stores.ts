@@ -23,6 +23,8 @@ export class Stores {
   readonly rawStore: RawStore;
   /** Seqs that are gone, by call. */
   readonly removed = new Map<string, Set<number>>();
+  /** Ids of all raw deliveries that were ever kept. */
+  readonly kept = new Set<string>();
   /** Until then (virtual time) nobody is answered. */
   logDownUntil = 0;
   directoryDownUntil = 0;
@@ -57,7 +59,11 @@ export class Stores {
       if (to.reason === 'used' && (await this.rawStore.get(id))?.reason === 'waiting') this.#world.reached('unbound delivery waited and was freed');
       return this.rawStore.change(id, to);
     };
-    return this.#behind(actor, { ...this.rawStore, change }, () => this.#struck(['raw_unavailable']));
+    const put: RawStore['put'] = (delivery) => {
+      this.kept.add(delivery.id);
+      return this.rawStore.put(delivery);
+    };
+    return this.#behind(actor, { ...this.rawStore, put, change }, () => this.#struck(['raw_unavailable']));
   }
 
   /** What the log still has: removed events are missing, those behind them follow. */

@@ -35,6 +35,8 @@ describe('calling hours', () => {
     [day, 'America/New_York', '2026-07-21T12:00:00Z', true],
     [day, 'Asia/Kolkata', '2026-11-21T02:30:00Z', true],
     [day, 'Nowhere/Atall', '2026-11-21T08:00:00Z', true],
+    [night, null, '2026-11-21T21:59:59Z', false],
+    [night, null, '2026-11-21T22:00:00Z', true],
     [night, null, '2026-11-21T23:00:00Z', true],
     [night, null, '2026-11-21T00:00:00Z', true],
     [night, null, '2026-11-21T05:59:00Z', true],
@@ -47,7 +49,7 @@ describe('calling hours', () => {
   it('are made of times of day and time zones', () => {
     expect(['00:00', '23:59'].every((time) => isTimeOfDay(time, 'start'))).toBe(true);
     expect(['24:00', '7:00', '12:60', '12:00:00', 'noon', ''].some((time) => isTimeOfDay(time, 'start'))).toBe(false);
-    expect(isTimeOfDay('24:00', 'end')).toBe(true);
+    expect([isTimeOfDay('24:00', 'end'), isTimeOfDay('08:00', 'end'), isTimeOfDay('24:01', 'end')]).toEqual([true, true, false]);
     expect([isTimeZone('Europe/Berlin'), isTimeZone('UTC'), isTimeZone('Mars/Olympus'), isTimeZone('')]).toEqual([true, true, false, false]);
   });
 });

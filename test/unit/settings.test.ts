@@ -81,6 +81,26 @@ describe('settings', () => {
     expect(readSettings({ ...deployed, AUTH_SIGNING_KEY: '', AUTH_PUBLIC_KEYS: publicSet }, 'deployed').authSigningKey).toBeNull();
   });
 
+  it('asks a relay for no public keys where it has the signing key', () => {
+    expect(readSettings({ AUTH_SIGNING_KEY: pem }, 'deployed', 'relay').authSigningKey).toBe(pem.trim());
+  });
+
+  it('says in one message what is wrong, one line each', () => {
+    expect(() => readSettings({ PORT: 'x', LOG_LEVEL: 'y' }, 'local')).toThrow(
+      expect.objectContaining({ name: 'SettingsError', message: 'The settings are not usable:\n- PORT has to be a whole number from 0 to 65535.\n- LOG_LEVEL has to be debug or info or warn or error or silent.' }) as Error,
+    );
+  });
+
+  it('opens a deployment to no pages of its own', () => {
+    expect(readSettings(deployed, 'deployed').allowedOrigins).toEqual([]);
+  });
+
+  it('names all else that is missing where webhooks are unsigned or tokens are signed elsewhere', () => {
+    const names = (env: Record<string, string>): string[] => problemsOf(() => readSettings(env, 'deployed')).map((problem) => problem.split(' ')[0] ?? '');
+    expect(names({ WEBHOOK_AUTH: 'none' })).toEqual(['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'INGEST_KEY', 'AUTH_SIGNING_KEY']);
+    expect(names({ AUTH_PUBLIC_KEYS: publicSet })).toEqual(['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'ELEVENLABS_WEBHOOK_SECRETS', 'INGEST_KEY']);
+  });
+
   it('asks for no webhook secret where nobody signs', () => {
     expect(readSettings({ ...deployed, ELEVENLABS_WEBHOOK_SECRETS: ' ', WEBHOOK_AUTH: 'none' }, 'deployed')).toMatchObject({ webhookAuth: 'none', elevenlabsWebhookSecrets: [] });
   });
@@ -97,6 +117,19 @@ describe('settings', () => {
     ['ALLOW_QUERY_TOKEN', 'off', { allowQueryToken: false }],
     ['ALLOW_QUERY_TOKEN', '1', { allowQueryToken: true }],
     ['ALLOWED_ORIGINS', 'https://desk.example.com', { allowedOrigins: ['http://localhost:8080', 'http://127.0.0.1:8080', 'https://desk.example.com'] }],
+    ...['on', 'true', '1'].map((word) => ['ALLOW_QUERY_TOKEN', word, { allowQueryToken: true }] as const),
+    ...['off', 'false', '0'].map((word) => ['ALLOW_QUERY_TOKEN', word, { allowQueryToken: false }] as const),
+    ['ALLOWED_ORIGINS', 'http://desk.example.com:65535,http://[fe80::1]:80', { allowedOrigins: ['http://localhost:8080', 'http://127.0.0.1:8080', 'http://desk.example.com:65535', 'http://[fe80::1]:80'] }],
+    ...['ws', 'wss', 'http', 'https'].map((scheme) => ['PUBLIC_RELAY_URL', `${scheme}://relay.example.com/a//`, { publicRelayUrl: `${scheme}://relay.example.com/a` }] as const),
+    ['PUBLIC_API_URL', 'https://api.example.com//', { publicApiUrl: 'https://api.example.com' }],
+    ['SIMULATED_PACE', '3', { simulatedPace: 3 }],
+    ['SIMULATED_PACE', '0.25', { simulatedPace: 0.25 }],
+    ['AUTH_SIGNING_KEY', ` \\n${pem}\\n `, { authSigningKey: pem.trim() }],
+    [
+      'AUTH_ISSUERS',
+      '[{"issuer":"https://id.example.com","jwks_url":"http://127.0.0.1:9/keys","audience":"earshot","tenant_claim":"org","roles_claim":"groups"}]',
+      { authIssuers: [{ issuer: 'https://id.example.com', jwks_url: 'http://127.0.0.1:9/keys', audience: 'earshot', tenant_claim: 'org', roles_claim: 'groups' }] },
+    ],
     ['ALLOWED_PREFIXES', '+1,+4930', { allowedPrefixes: ['+1', '+4930'] }],
     ['RETENTION_DAYS', '30', { retentionDays: 30 }],
     ['E2E_OAUTH_SIMULATION_KEY', 'simulate-me', { e2eAuthKey: 'simulate-me' }],
@@ -130,7 +163,23 @@ describe('settings', () => {
     ['AUTH_ISSUERS', '{"not":"a list"}'],
     ['AUTH_ISSUERS', '[{"issuer":"https://id.example.com","jwks_url":"http://id.example.com/keys","audience":"earshot"}]'],
     ['AUTH_ISSUERS', '[{"issuer":"earshot","jwks_url":"https://id.example.com/keys","audience":"earshot"}]'],
+    ...['http://id.example.com/https://keys', 'http://127.0.0.1.example.com/keys', 'http://id.example.com?http://localhost/', 'ftp://id.example.com/https:'].map(
+      (url) => ['AUTH_ISSUERS', `[{"issuer":"https://id.example.com","jwks_url":"${url}","audience":"earshot"}]`] as const,
+    ),
+    ['AUTH_ISSUERS', '[{"issuer":"","jwks_url":"https://id.example.com/keys","audience":"earshot"}]'],
+    ['AUTH_ISSUERS', '[{"issuer":"https://id.example.com","jwks_url":"https://id.example.com/keys","audience":""}]'],
+    ['AUTH_ISSUERS', 'no JSON'],
+    ['AUTH_SIGNING_KEY', `canary ${pem}`],
+    ['AUTH_SIGNING_KEY', `${pem} canary`],
     ['ALLOW_QUERY_TOKEN', 'perhaps'],
+    ...['xhttps://desk.example.com', 'https://desk.example.com:x', 'https://desk.example.com:123456', 'https://[::x]', 'https://desk.example.com/', 'wss://desk.example.com'].map((origin) => ['ALLOWED_ORIGINS', origin] as const),
+    ...['xws://relay.example.com', 'wsx://relay.example.com', 'ftp://relay.example.com'].map((url) => ['PUBLIC_RELAY_URL', url] as const),
+    ...['xhttp://api.example.com', 'httpx://api.example.com', 'wss://api.example.com'].map((url) => ['PUBLIC_API_URL', url] as const),
+    ...['two words', 'two words_of_eight'].map((key) => ['INGEST_KEY', key] as const),
+    ['PORT', 'p80'],
+    ['ALLOWED_PREFIXES', 'tel:+1'],
+    ['ALLOWED_PREFIXES', '+1-'],
+    ...['x1', '1x', '1.', '.5'].map((pace) => ['SIMULATED_PACE', pace] as const),
     ['ALLOWED_ORIGINS', 'https://desk.example.com/path'],
     ['ALLOWED_ORIGINS', '*'],
     ['ALLOWED_PREFIXES', '1'],

@@ -22,12 +22,23 @@ describe('the signature header', () => {
     ['a word alone', `t=1,v0=${hex},x`],
     ['more candidates than anybody sends', `t=1,${Array.from({ length: 9 }, () => `v0=${hex}`).join(',')}`],
     ['a very long one', `t=1,v0=${hex},${'x=1,'.repeat(1000)}`],
+    ['one character more than it may have', `t=1,v0=${hex},${'x'.repeat(2048 - 73)}=1`],
+    ['something after the time', `t=1;2,v0=${hex}`],
+    ['an equals sign too many where it is not looked at', `t=1,v0=${hex},x=1=2`],
+    ['a time too long to be one', `t=${'1'.repeat(13)},v0=${hex}`],
   ])('is refused with %s', (_name, header) => {
     expect(parseSignatureHeader(header)).toBeNull();
   });
 
   it('is read with spaces, several candidates and unknown members', () => {
     expect(parseSignatureHeader(`t=12, v0=${hex},v1=zz,v0=${'b'.repeat(64)}`)).toEqual({ timestamp: '12', candidates: [hex, 'b'.repeat(64)] });
+  });
+
+  it('is read up to its bounds', () => {
+    const eight = Array.from({ length: 8 }, () => `v0=${hex}`).join(',');
+    expect(parseSignatureHeader(`t=${'1'.repeat(12)},${eight}`)?.candidates).toHaveLength(8);
+    const longest = `t=1,v0=${hex},${'x'.repeat(2048 - 74)}=1`;
+    expect([longest.length, parseSignatureHeader(longest)?.timestamp]).toEqual([2048, '1']);
   });
 
   it('is timely 90 minutes back and 5 minutes ahead, and not a second more', () => {

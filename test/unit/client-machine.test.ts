@@ -538,6 +538,16 @@ describe('the client machine', () => {
       expect(rig.polls.at(-1)?.body.calls).toEqual([{ id: 'EL_1', epoch: '1.EL_1', seq: 5 }]);
     });
 
+    it('is in question after the machine was offline, until a poll has been answered again', () => {
+      const rig = polling();
+      rig.answerPoll();
+      rig.do({ on: 'offline' });
+      rig.do({ on: 'online' });
+      expect(rig.machine.state).toBe('unverified');
+      rig.answerPoll();
+      expect(rig.machine.state).toBe('restored');
+    });
+
     it('proves a call complete as a socket does', () => {
       const rig = polling();
       rig.append('EL_1', 2);

@@ -108,6 +108,8 @@ export class ClientMachine {
         return;
       case 'online':
         this.#display.network(false);
+        // Polls that worked before say nothing of now.
+        this.#display.doubt();
         if (this.#lead !== null) this.#suspect();
         else if (this.#started) this.#out.timer('retry', backoffMs(0, this.#options.random()));
         return;

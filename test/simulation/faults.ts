@@ -22,6 +22,7 @@ export const FAULTS = {
   log_hangs: { what: 'the log takes a question or an append and never answers', share: 0.01 },
   log_slow: { what: 'the log answers after seconds', share: 0.05 },
   log_outage: { what: 'the log is down for a while', everyMs: 30_000 },
+  log_down_long: { what: 'the log is down for ten minutes', everyMs: 90_000 },
   history_removed: { what: 'an event in the middle of a log is gone', everyMs: 30_000 },
   raw_unavailable: { what: 'the raw store refuses', share: 0.08 },
   directory_unavailable: { what: 'the directory refuses a question', share: 0.03 },
@@ -72,6 +73,8 @@ export const FAULTS = {
   no_sockets: { what: 'WebSockets do not come through: a viewer has to poll', share: 0.3 },
   // Identity
   token_short: { what: 'tokens end after some seconds and have to be refreshed', share: 0.5 },
+  by_ticket: { what: 'a viewer comes with a ticket in the place of its token', share: 0.5 },
+  ticket_again: { what: 'somebody comes with a ticket that was used already', everyMs: 10_000 },
   token_refused: { what: 'no token can be had for a while', share: 0.2 },
   token_bad: { what: 'somebody comes with a token that is none, or that has ended', everyMs: 10_000 },
   right_removed: { what: 'a user loses the right to watch', everyMs: 25_000 },

@@ -1,7 +1,9 @@
 /** Who is who in the simulated world: users, their tokens, and the identity that verifies them. */
+import { createHash } from 'node:crypto';
 import { EarshotError } from '../../core/protocol/codes.ts';
-import { TOKEN_LIFE_SECONDS } from '../../core/protocol/limits.ts';
+import { TICKET_LIFE_SECONDS, TOKEN_LIFE_SECONDS } from '../../core/protocol/limits.ts';
 import type { Role } from '../../core/domain/rights.ts';
+import type { Directory } from '../../ports/directory.ts';
 import type { Identity, Principal } from '../../ports/identity.ts';
 import type { Actor, World } from './world.ts';
 
@@ -17,6 +19,8 @@ const SHORT_MAX_SECONDS = 90;
 export class Identities {
   readonly #world: World;
   readonly #tokens = new Map<string, Principal>();
+  /** Those that opened a session. */
+  readonly usedTickets: string[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -34,6 +38,19 @@ export class Identities {
   ended({ user, tenant, roles }: Person): string {
     const now = Math.floor(this.#world.clock.now() / 1000);
     return this.#keep({ user, username: user, tenant, roles, sid: `sid-${user}`, signed_in_at: now - 4_000, issued_at: now - 4_000, expires_at: now - 400, local: true });
+  }
+
+  /** Buys a ticket with a token, as the API does; null: the token is none. Its life goes by the clock of all, so relays' clocks have to be right. */
+  async ticket(token: string, directory: Directory): Promise<string | null> {
+    const principal = this.#tokens.get(token);
+    if (principal === undefined) return null;
+    const { clock } = this.#world;
+    const ticket = clock.randomHex(32);
+    // As `ws-relay/offer.ts` hashes what it is shown.
+    const hash = createHash('sha256').update(ticket).digest('hex');
+    await directory.putTicket({ hash, principal: JSON.stringify(principal), expires_at: clock.now() + TICKET_LIFE_SECONDS * 1000 });
+    this.#world.note('world', { op: 'canary', what: 'ticket', text: ticket });
+    return ticket;
   }
 
   /** When the token ends, milliseconds of virtual time; null: it is none of ours. */

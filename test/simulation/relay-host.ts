@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createInstance, type RelayInstance } from '../../ws-relay/instance.ts';
 import type { RelayParts } from '../../ws-relay/parts.ts';
 import { answerPoll } from '../../ws-relay/poll.ts';
+import type { Offer } from '../../core/domain/relay/effects.ts';
 import type { CallState } from '../../core/domain/call/state.ts';
 import type { CallLog } from '../../ports/call-log.ts';
 import type { Bus } from './bus.ts';
@@ -113,7 +114,7 @@ export class RelayHost {
   }
 
   /** Takes a viewer's connection to one of the relays; calls back with why not, or with the link. */
-  connect(viewer: ViewerEnd, slot: number, token: string | null, replaces: string | null, done: (link: Link | null, relay: string) => void): void {
+  connect(viewer: ViewerEnd, slot: number, offer: Offer, replaces: string | null, done: (link: Link | null, relay: string) => void): void {
     const { world } = this.#made;
     const chance = world.faults.chance('handshake');
     const delayMs = world.faults.strikes('link_slow') ? 500 : 5 + chance() * 40;
@@ -134,7 +135,7 @@ export class RelayHost {
         this.#everyLink.add(link);
         // The viewer knows its connection before the first frame comes.
         done(link, running.actor.name);
-        link.accepted(running.instance.hub.connect({ transport: link.transport, offer: token === null ? { kind: 'none' } : { kind: 'token', token }, replaces, kind: 'socket' }));
+        link.accepted(running.instance.hub.connect({ transport: link.transport, offer, replaces, kind: 'socket' }));
       });
     });
   }

@@ -2,6 +2,7 @@
 import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
 import { HEARTBEAT_MS, PONG_WAIT_MS, RECONCILE_MS } from '../../core/protocol/limits.ts';
 import { oneOf } from '../../local/simulated-elevenlabs/random.ts';
+import type { Offer } from '../../core/domain/relay/effects.ts';
 import type { Principal } from '../../ports/identity.ts';
 import { checkHistory, type Violation } from '../history/check.ts';
 import type { HistoryRecord } from '../history/history.ts';
@@ -24,7 +25,7 @@ export interface RunOptions {
   readonly plan?: Plan;
   /** Kills a process where it waits for the nth time. */
   readonly crash?: CrashPoint;
-  /** Calls in the run; default by the seed, 2 to 5. */
+  /** Calls in the run; default by the seed, 2 to 4. */
   readonly calls?: number;
 }
 
@@ -48,7 +49,7 @@ export interface Run {
 
 /** Faults strike for so long; then everything heals. */
 const FAULT_MIN_MS = 45_000;
-const FAULT_MAX_MS = 110_000;
+const FAULT_MAX_MS = 90_000;
 /** Whatever the reconciler has to finish is finished by then: its grace and bounds, and a pass each. */
 const FINISH_MAX_MS = 16 * 60_000;
 const STEP_MS = 15_000;
@@ -60,6 +61,7 @@ const NOTICED_MS = 100_000;
 const AFTERWARDS_MS = 40 * 60_000;
 /** Whoever left without a word is missed by then: no pong for so long, and a heartbeat's time on top. */
 const GONE_MS = PONG_WAIT_MS + 2 * HEARTBEAT_MS + 10_000;
+const LONG_MS = 10 * 60_000;
 const REQUEST_TRIES = 4;
 const COMMON_NUMBER = '+15550001234';
 
@@ -141,8 +143,8 @@ class Scene {
 
   #admit(): void {
     const world = this.#world;
-    const made = { world, relays: this.#relays, identities: this.#identities, fingerprint: fingerprints(world.clock.sha256) };
-    const count = 3 + Math.floor(this.#chance() * 4);
+    const made = { world, directory: this.#stores.directory, relays: this.#relays, identities: this.#identities, fingerprint: fingerprints(world.clock.sha256) };
+    const count = 3 + Math.floor(this.#chance() * 3);
     for (let place = 0; place < count; place++) {
       const person = DISPATCHERS[place % DISPATCHERS.length] ?? oneOf(DISPATCHERS, this.#chance);
       const viewer = new Viewer(made, `viewer-${place + 1}`, person, { board: this.#chance() < 0.7, pollsOnly: world.faults.strikes('no_sockets') });
@@ -154,7 +156,7 @@ class Scene {
   // --- What is asked for ---
 
   #traffic(withinMs: number): void {
-    const count = this.#options.calls ?? 2 + Math.floor(this.#chance() * 4);
+    const count = this.#options.calls ?? 2 + Math.floor(this.#chance() * 3);
     for (let place = 0; place < count; place++) {
       const at = 1_000 + this.#chance() * withinMs;
       const inbound = this.#chance() < 0.35;
@@ -281,7 +283,8 @@ class Scene {
       relay_crash: live(relays, (actor) => (this.#relays.crash(actor), actor.name)),
       relay_drain: live(relays, (actor) => (this.#relays.drain(actor), actor.name)),
       relay_stall: live(relays, stall),
-      log_outage: () => String((this.#stores.logDownUntil = world.now + oneOf([1_000, 30_000], pick))),
+      log_outage: () => String((this.#stores.logDownUntil = Math.max(this.#stores.logDownUntil, world.now + oneOf([1_000, 30_000], pick)))),
+      log_down_long: () => (this.#stores.logDownUntil > world.now + LONG_MS / 2 ? null : String((this.#stores.logDownUntil = world.now + LONG_MS))),
       directory_outage: () => String((this.#stores.directoryDownUntil = world.now + oneOf([2_000, 70_000], pick))),
       bus_goes_silent: live(relays, (actor) => (this.#bus.silence(actor, world.now + oneOf([5_000, 60_000], pick)), actor.name)),
       bus_unsubscribes: live(relays, (actor) => (this.#bus.unsubscribe(actor), actor.name)),
@@ -306,6 +309,7 @@ class Scene {
         return one.conversation_id;
       }),
       token_bad: () => this.#intrude(pick),
+      ticket_again: live(() => this.#identities.usedTickets, (ticket) => this.#intrude(pick, ticket)),
       right_removed: live(viewers, ({ person }) => (void this.#revoke(person), person.user)),
       call_erased: live(() => this.#callSids, (callSid) => (void this.#waited(this.#erase(callSid)), callSid)),
       history_removed: () => {
@@ -321,10 +325,11 @@ class Scene {
     };
   }
 
-  #intrude(pick: () => number): string {
+  #intrude(pick: () => number, ticket: string | null = null): string {
     const world = this.#world;
     const person = oneOf(DISPATCHERS, pick);
     const token = oneOf(['none at all', this.#identities.ended(person), ''], pick);
+    const offer: Offer = ticket !== null ? { kind: 'ticket', ticket } : token === '' ? { kind: 'none' } : { kind: 'token', token };
     const actor = world.actor(`intruder-${this.#viewers.length}`);
     const session = `intruder/${Math.round(world.now)}`;
     const id = this.#callSids[0] ?? 'EL_none';
@@ -333,7 +338,7 @@ class Scene {
       world.note('intruder', { op: 'frame', session, type, call_sid: call_sid ?? null, seq: seq ?? null, fingerprint: null });
     };
     const end = { actor, frame, closed: (code: number) => world.note('intruder', { op: 'closed', session, code }) };
-    this.#relays.connect(end, Math.floor(pick() * 2), token === '' ? null : token, null, (link, relay) => {
+    this.#relays.connect(end, Math.floor(pick() * 2), offer, null, (link, relay) => {
       if (link === null) return;
       world.note('intruder', { op: 'opened', session, relay, user: person.user, tenant: person.tenant, valid: false, ends_at: 0 });
       link.send(JSON.stringify({ subscribe: id }));
@@ -381,6 +386,8 @@ class Scene {
   async #heal(): Promise<number> {
     const world = this.#world;
     world.faults.heal();
+    // All else has healed by then.
+    if (this.#stores.logDownUntil > world.now + LONG_MS / 2) await world.until(this.#stores.logDownUntil);
     this.#stores.logDownUntil = 0;
     this.#stores.directoryDownUntil = 0;
     for (const link of this.#relays.links) link.restore();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { FaultKind } from './faults.ts';
 import { KEPT_SEEDS } from './kept-seeds.ts';
 import { runSeed } from './run.ts';
 import { summaryLines } from './summary.ts';
@@ -51,6 +52,34 @@ describe('the whole product in a simulated world', () => {
     expect(again.hash).toBe(once.hash);
     expect(other.hash).not.toBe(once.hash);
     expect(once.records.length).toBeGreaterThan(100);
+  });
+});
+
+/** Each at its strongest and by itself: none of them is lost among the others. */
+describe('the whole product, under one kind of fault,', () => {
+  const KINDS: readonly (readonly [string, readonly FaultKind[]])[] = [
+    ['commits that are answered with an error', ['log_unknown_commit']],
+    ['a log that is down for a second or thirty', ['log_outage']],
+    ['a log that is down for ten minutes', ['log_down_long']],
+    ['reads that take seconds while viewers come back', ['log_slow', 'link_cut']],
+    ['messages that come seconds late', ['bus_delays']],
+    ['streams that are dead and do not say so', ['bus_goes_silent']],
+    ['subscriptions that are deleted under their relays', ['bus_unsubscribes']],
+    ['viewers that are offline or asleep', ['viewer_offline', 'viewer_sleeps']],
+    ['relays that are asked to drain', ['relay_drain']],
+    ['sessions that are moved before the platform cuts them', ['sessions_move', 'link_cut']],
+    ['clocks that differ by minutes', ['clock_skew']],
+    ['clocks that jump', ['clock_jump']],
+  ];
+
+  it.each(KINDS)('keeps its promise: %s', { timeout: MINUTES }, async (_what, kinds) => {
+    let struck = 0;
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const run = await runSeed({ seed, plan: new Map(kinds.map((kind) => [kind, 1])) });
+      expect(run.violations).toEqual([]);
+      struck += run.faults.get(kinds[0] ?? 'link_cut') ?? 0;
+    }
+    expect(struck).toBeGreaterThan(0);
   });
 });
 

@@ -25,6 +25,8 @@ export const SOMETIMES: Readonly<Record<string, readonly string[]>> = {
   polled: ['polled'],
   'proved complete': ['sealed: complete'],
   'could not be proved complete': ['sealed: incomplete'],
+  'came with a ticket': ['came with a ticket'],
+  'ticket shown again': ['fault ticket_again'],
   'interim turn shown': ['interim turn shown'],
   'left the board': ['left the board'],
   'said to be catching up': ['state catching_up'],

@@ -3,6 +3,8 @@ import type { ClientEffect, ClientInput, Emitted, TimerName } from '../../core/d
 import { ClientMachine } from '../../core/domain/client/machine.ts';
 import { boardRows } from '../../core/domain/client/rows.ts';
 import type { BoardRow } from '../../core/protocol/frames.ts';
+import type { Offer } from '../../core/domain/relay/effects.ts';
+import type { Directory } from '../../ports/directory.ts';
 import type { Timer } from '../../ports/runtime.ts';
 import { fingerprintOf } from '../history/history.ts';
 import type { Identities, Person } from './identities.ts';
@@ -14,6 +16,8 @@ export interface ViewerParts {
   readonly world: World;
   readonly relays: RelayHost;
   readonly identities: Identities;
+  /** Where tickets are kept. */
+  readonly directory: Directory;
   /** Fingerprints of texts, shared by all viewers. */
   readonly fingerprint: (text: string) => string;
 }
@@ -32,6 +36,8 @@ interface Entry {
   link: Link | null;
   session: string;
   readonly offered: number[];
+  /** Where it came with one. */
+  ticket: string | null;
 }
 
 /** A call as the screen shows it. */
@@ -196,8 +202,8 @@ export class Viewer {
   }
 
   #open(id: number, token: string, replaces: string | null): void {
-    const { world, relays } = this.#made;
-    const entry: Entry = { link: null, session: '', offered: [] };
+    const { world, relays, identities, directory } = this.#made;
+    const entry: Entry = { link: null, session: '', offered: [], ticket: null };
     this.#links.set(id, entry);
     const mine = (): boolean => this.#links.get(id) === entry;
     const closed = (code: number): void => {
@@ -213,7 +219,8 @@ export class Viewer {
       return;
     }
     const end = { actor: this.actor, frame: (text: string) => this.#frame(id, text, mine), closed };
-    relays.connect(end, this.#pickSlot(), token, replaces, (link, relay) => {
+    const slot = this.#pickSlot();
+    const connect = (offer: Offer): void => relays.connect(end, slot, offer, replaces, (link, relay) => {
       if (link === null) {
         world.run(this.actor, () => closed(1006));
         return;
@@ -224,6 +231,16 @@ export class Viewer {
       link.onWrite = (text) => this.#noteFrame(session, text, entry);
       if (!mine()) link.leave();
     });
+    // Where clocks are off a ticket is over before it is shown: half a minute is less than they differ.
+    const clocksAgree = !world.faults.plan.has('clock_skew') && !world.faults.plan.has('clock_jump');
+    if (!clocksAgree || !world.faults.strikes('by_ticket')) connect({ kind: 'token', token });
+    else {
+      void world.working(identities.ticket(token, directory)).then((ticket) => {
+        world.reached('came with a ticket');
+        entry.ticket = ticket;
+        connect(ticket === null ? { kind: 'token', token } : { kind: 'ticket', ticket });
+      });
+    }
   }
 
   #opened(relay: string, token: string): string {
@@ -269,6 +286,7 @@ export class Viewer {
   #noteFrame(session: string, text: string, entry: Entry | null = null): void {
     const { type = '', call_sid = null, seq = null, rows = [], data } = JSON.parse(text) as Seen;
     if (data?.event === 'token_accepted' && entry !== null) this.#note({ op: 'refreshed', session, valid: true, ends_at: this.#acceptedOf(entry, data.expires_at) });
+    if (data?.event === 'connection_established' && entry !== null && entry.ticket !== null) this.#made.identities.usedTickets.push(entry.ticket);
     this.#note({ op: 'frame', session, type, call_sid, seq, fingerprint: seq === null ? null : this.#made.fingerprint(text) });
     for (const row of rows) this.#note({ op: 'frame', session, type: 'board_row', call_sid: row.call_sid, seq: null, fingerprint: null });
   }

@@ -257,7 +257,8 @@ export class Provider {
     }
     if (faults.strikes('webhook_lost')) return;
     const envelope = this.#envelope('post_call_transcription', this.#told(conversation));
-    const send = (): void => this.#send(conversation, 'post_call_transcription', envelope, { kind: 'final', version, transcript: [...transcript], outcome: outcomeOf(conversation) });
+    const outcome = outcomeOf(conversation);
+    const send = (): void => this.#send(conversation, 'post_call_transcription', envelope, { kind: 'final', version, transcript: [...transcript], outcome });
     if (faults.strikes('webhook_late')) this.#world.after(30_000 + faults.chance('webhook_late')() * 200_000, send);
     else send();
   }

@@ -1,7 +1,8 @@
 /**
  * Mutation testing of `core/`: `npm run mutate`. Every piece of logic is changed on purpose, one change at a time, and the unit tests
- * have to notice. The report is `reports/mutation/index.html`; the score below 80 breaks the build.
- * One part alone: `npm run mutate -- --mutate 'core/domain/relay/**'`. A later run repeats only what changed since.
+ * have to notice. The report is `reports/mutation/mutation.html`; a score below 80 breaks the build.
+ * One part alone: `npm run mutate -- --mutate 'core/domain/relay/**'`. A later run repeats only what changed since, by the text of mutants
+ * and tests; `npm run mutate -- --force` repeats all of it, for when a fixture changed.
  */
 export default {
   mutate: [

@@ -87,6 +87,7 @@ const refuseOrKeep = (parts: Parts, id: string, route: WebhookRoute, origin: Ori
 };
 
 const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origin, reading: Unusable, body: string | null): Promise<Receipt> => {
+  if (await isErased(parts, reading.conversation_id)) return { result: 'erased', call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant };
   await parts.rawStore.put({
     id,
     workspace: origin.workspace,
@@ -103,6 +104,10 @@ const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origi
   });
   return { result: 'quarantined', call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant };
 };
+
+/** What cannot be used may tell of an erased call all the same. A log that does not answer is no reason to refuse it. */
+const isErased = async (parts: Parts, conversationId: string | null): Promise<boolean> =>
+  conversationId !== null && (await parts.callLog.find(conversationId).catch(() => null)) === 'erased';
 
 /** Who sees a delivery in quarantine: the ingest key's tenant, else the tenant that has the whole workspace to itself, else an operator. */
 const shownTo = async (parts: Parts, origin: Origin): Promise<string | null> => {

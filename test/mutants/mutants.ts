@@ -117,6 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
     invariants: ['I3'],
     edits: [edit('functions/reconciler/list-conversations.ts', 'cursor = page.next_cursor;', 'cursor = null;')],
     plan: { webhook_lost: 1, nothing_live: 1 },
+    calls: 8,
   },
   {
     name: 'nothing that waits is driven again',
@@ -181,6 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
     invariants: ['I5', 'I6'],
     edits: [edit(FINISHED, 'const key = outcomeKey(fact.outcome, draft.sha256);', 'const key = `${source}:${outcomeKey(fact.outcome, draft.sha256)}`;'), edit(FINISHED, 'if (!isTerminal(draft.call.status)) {\n    takeTranscript', "if (!isTerminal(draft.call.status) || source === 'webhook') {\n    takeTranscript")],
     plan: { webhook_late: 1 },
+    calls: 8,
   },
   // I6
   {
@@ -206,7 +208,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'rights are checked at the connection only',
     invariants: ['I7'],
     edits: [edit(SESSION, "if (verdict === 'revoked') this.#fail('access_revoked');\n      else if (verdict === 'held') this.#confirmed(at);", "if (verdict !== 'unknown') this.#confirmed(at);")],
-    plan: { right_removed: 1 },
+    plan: { right_removed: 1, webhook_late: 1 },
+    calls: 8,
   },
   {
     name: "whose a call is comes from the client's own claims",
@@ -218,7 +221,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'rights once held are remembered for ever',
     invariants: ['I7'],
     edits: [edit('ws-relay/rights.ts', 'const asked = check(user).finally(() => underWay.delete(key));', 'const asked = check(user);')],
-    plan: { right_removed: 1 },
+    plan: { right_removed: 1, webhook_late: 1 },
+    calls: 8,
   },
   {
     name: "any workspace's secret is good for any agent",
@@ -259,6 +263,7 @@ export const MUTANTS: readonly Mutant[] = [
     invariants: ['I9', 'I7'],
     edits: [edit('functions/api/idempotency.ts', '[asker.tenant, asker.user, route, header]', '[route, header]')],
     plan: {},
+    calls: 8,
   },
   {
     name: 'the key is saved after the dial',

@@ -41,4 +41,17 @@ describe('erasing a call', () => {
     expect(await earshot.parts.callLog.find('c1')).toBe('erased');
     expect(await raw(earshot)).toBe(0);
   });
+
+  it.each([
+    ['of a type that nobody knows', { type: 'answering_machine_detection', data: { conversation_id: 'c1', agent_id: 'agent1' } }],
+    ['whose content cannot be read', { type: 'post_call_transcription', data: { conversation_id: 'c1', agent_id: 'agent1', transcript: 'Please forget me' } }],
+    ['of a recording', { type: 'post_call_audio', data: { conversation_id: 'c1', agent_id: 'agent1', full_audio: 'SUQz' } }],
+  ])('stops a delivery %s: it is answered 200, and nothing of it is kept', async (_what, body) => {
+    const earshot = await functionsUnderTest();
+    await earshot.ingest('transcription', turn);
+    expect(await erase(earshot, 'EL_c1')).toBe(204);
+    expect(await earshot.webhook(body)).toMatchObject({ status: 200, body: { result: 'erased' } });
+    expect(await earshot.parts.rawStore.quarantineSize()).toBe(0);
+    expect(await raw(earshot)).toBe(0);
+  });
 });

@@ -270,7 +270,7 @@ class Scene {
     const on = <T>(all: readonly T[], act: (one: T) => string): (() => string | null) => () => (all.length === 0 ? null : act(oneOf(all, pick)));
     const live = <T>(all: () => readonly T[], act: (one: T) => string): (() => string | null) => () => on(all(), act)();
     const stall = (actor: Actor): string => {
-      actor.stalledUntil = world.now + 5_000;
+      actor.stalledUntil = Math.max(actor.stalledUntil, world.now + 5_000);
       return actor.name;
     };
     const functions = (): readonly Actor[] => this.#functions.actors;
@@ -297,7 +297,7 @@ class Scene {
         return viewer.name;
       }),
       viewer_sleeps: live(viewers, (viewer) => {
-        viewer.actor.stalledUntil = world.now + oneOf([4_000, 60_000], pick);
+        viewer.actor.stalledUntil = Math.max(viewer.actor.stalledUntil, world.now + oneOf([4_000, 60_000], pick));
         world.after(viewer.actor.stalledUntil - world.now, () => viewer.woke());
         return viewer.name;
       }),

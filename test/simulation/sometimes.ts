@@ -7,7 +7,7 @@ export const SOMETIMES: Readonly<Record<string, readonly string[]>> = {
   'duplicate dropped': ['duplicate dropped'],
   'fill failed then succeeded': ['fill failed then succeeded'],
   'history lost': ['earshot_history_lost_total'],
-  'slow client cut': ['slow client cut'],
+  'slow client cut': ['earshot_connections_closed_total 4001'],
   'drained with viewers': ['drained with viewers'],
   'unknown commit': ['fault log_unknown_commit'],
   'lost publish healed by the comparison': ['lost publish healed by the comparison'],

@@ -208,7 +208,6 @@ export class Viewer {
     const mine = (): boolean => this.#links.get(id) === entry;
     const closed = (code: number): void => {
       if (entry.session !== '') this.#note({ op: 'closed', session: entry.session, code });
-      if (code === 4001) world.reached('slow client cut');
       if (code === 4504) world.reached('revoked');
       if (!mine()) return;
       this.#links.delete(id);

@@ -106,8 +106,7 @@ const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origi
 };
 
 /** What cannot be used may tell of an erased call all the same. A log that does not answer is no reason to refuse it. */
-const isErased = async (parts: Parts, conversationId: string | null): Promise<boolean> =>
-  conversationId !== null && (await parts.callLog.find(conversationId).catch(() => null)) === 'erased';
+const isErased = async (parts: Parts, id: string | null): Promise<boolean> => id !== null && (await parts.callLog.find(id).catch(() => null)) === 'erased';
 
 /** Who sees a delivery in quarantine: the ingest key's tenant, else the tenant that has the whole workspace to itself, else an operator. */
 const shownTo = async (parts: Parts, origin: Origin): Promise<string | null> => {
@@ -152,13 +151,19 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
   if (routed.routed === 'call') {
     const { call } = routed;
     // It is in the log: losing the raw copy loses nothing that was promised.
-    await parts.rawStore.put({ ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
+    await keepCopy(parts, { ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
   const tenant = (routed.routed === 'waiting' ? routed.tenant : null) ?? (await shownTo(parts, origin));
   await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };
+};
+
+/** The call may be erased between our append and our keeping the copy: then nobody else would take the copy away. */
+const keepCopy = async (parts: Parts, copy: Omit<Delivery, 'count'> & { readonly call_sid: string }): Promise<void> => {
+  await parts.rawStore.put(copy);
+  if (await isErased(parts, copy.call_sid)) await parts.rawStore.erase(copy.call_sid, copy.conversation_id);
 };
 
 /** The dial may have bound the conversation between our look and our keeping it: then nobody else would free it. */

@@ -42,6 +42,28 @@ describe('erasing a call', () => {
     expect(await raw(earshot)).toBe(0);
   });
 
+  it('takes the copy of a delivery with it that was stored just before and kept just after', async () => {
+    let meanwhile: (() => Promise<unknown>) | null = null;
+    const earshot = await functionsUnderTest({
+      parts: ({ rawStore }) => ({
+        rawStore: {
+          ...rawStore,
+          put: async (delivery) => {
+            const erasing = meanwhile;
+            meanwhile = null;
+            await erasing?.();
+            return rawStore.put(delivery);
+          },
+        },
+      }),
+    });
+    await earshot.ingest('transcription', turn);
+    meanwhile = () => erase(earshot, 'EL_c1');
+    expect((await earshot.ingest('transcription', { ...turn, turn_id: 'later' })).status).toBe(200);
+    expect(await earshot.parts.callLog.find('c1')).toBe('erased');
+    expect(await raw(earshot)).toBe(0);
+  });
+
   it.each([
     ['of a type that nobody knows', { type: 'answering_machine_detection', data: { conversation_id: 'c1', agent_id: 'agent1' } }],
     ['whose content cannot be read', { type: 'post_call_transcription', data: { conversation_id: 'c1', agent_id: 'agent1', transcript: 'Please forget me' } }],

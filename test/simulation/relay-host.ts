@@ -44,6 +44,8 @@ export class RelayHost {
   readonly #running: (Running | null)[] = [];
   readonly #everyLink = new Set<Link>();
   #births = 0;
+  /** No new one takes the place of one that dies. */
+  #stopped = false;
   #skew: () => number = () => 0;
   /** Slots that nobody gets into any more. */
   readonly #broken = new Set<number>();
@@ -109,8 +111,20 @@ export class RelayHost {
 
   /** Everybody is sent away for good. */
   async stop(): Promise<void> {
-    await Promise.all(this.#running.flatMap((running) => (running === null ? [] : [running.instance.drain().then(() => running.instance.close())])));
+    this.#stopped = true;
+    await Promise.all(this.#running.flatMap((running) => (running === null ? [] : [this.#drainOrDie(running)])));
     for (const running of this.#running) if (running !== null) running.actor.onDeath = null;
+  }
+
+  /** Whoever dies while it drains is gone as well. */
+  #drainOrDie({ actor, instance }: Running): Promise<void> {
+    return new Promise((resolve) => {
+      actor.onDeath = resolve;
+      void instance
+        .drain()
+        .then(() => instance.close())
+        .then(resolve);
+    });
   }
 
   /** Takes a viewer's connection to one of the relays; calls back with why not, or with the link. */
@@ -213,6 +227,7 @@ export class RelayHost {
   }
 
   #bear(slot: number): void {
+    if (this.#stopped) return;
     const { world, stores, bus, identities } = this.#made;
     const actor = world.actor(`relay-${++this.#births}`);
     actor.skew = this.#skew();

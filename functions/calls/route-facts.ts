@@ -90,7 +90,8 @@ const stopped = async (parts: Parts, reach: Reach, conversation_id: string, { ow
 const settleAsked = async (parts: Parts, owner: CallState, { own_call_sid, conversation_id }: Address): Promise<'erased' | null> => {
   if (own_call_sid === null || own_call_sid === owner.call_sid || conversation_id !== owner.conversation_id) return null;
   const asked = await parts.callLog.get(own_call_sid);
-  if (asked === null && (await parts.callLog.find(own_call_sid)) === 'erased') {
+  // Only what was adopted can be left of another call: what we dialled ourselves is its own.
+  if (asked === null && owner.requested_by === null && (await parts.callLog.find(own_call_sid)) === 'erased') {
     await eraseCall(parts, owner);
     return 'erased';
   }

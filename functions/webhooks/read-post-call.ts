@@ -7,7 +7,7 @@ import type { Address } from '../calls/route-facts.ts';
 
 export type Reading =
   | { readonly read: 'facts'; readonly type: string; readonly address: Address; readonly entries: readonly FactEntry[] }
-  /** An interim turn: goes to the bus, not to the log. */
+  /** Kept in quarantine, for this reason. */
   | { readonly read: 'unusable'; readonly type: string | null; readonly reason: DeliveryReason; readonly conversation_id: string | null; readonly agent_id: string | null; readonly problems: readonly string[] };
 
 const unusable = (reason: DeliveryReason, type: string | null, data: unknown, problem: string): Reading => ({

@@ -614,6 +614,16 @@ describe('what was erased stays erased', () => {
     await gone(parts, 'EL_c1');
   });
 
+  it('and takes no call with it that we dialled ourselves, whatever its conversation says', async () => {
+    const { earshot, provider, parts } = await start();
+    const sid = await dialling(parts);
+    await erase(parts, sid);
+    const other = await dialling(parts, 'EL_d1_2026-11-21T11:00:00.000Z');
+    await parts.callLog.append(other, [entry({ kind: 'dial_accepted', attempt: 1 }, 'c1')]);
+    expect((await webhook(earshot, provider.put('c1', { own: sid }))).body).toMatchObject({ result: 'stored', call_sid: other });
+    expect(await parts.callLog.find('c1')).toMatchObject({ call_sid: other, status: 'completed' });
+  });
+
   it("not a conversation of which another workspace says that it belongs to an erased call", async () => {
     const { earshot, parts } = await start();
     const sid = await dialling(parts);

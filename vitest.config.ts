@@ -9,7 +9,15 @@ export default defineConfig({
     hookTimeout: 30_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
-      { extends: true, test: { name: 'parts', include: ['test/{architecture,contract,integration,e2e,simulation,mutants}/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'parts', include: ['test/{architecture,contract,integration,e2e,simulation,mutants}/**/*.test.ts'], exclude: ['**/*.google.test.ts'] },
+      },
+      {
+        // Against Google's emulators, which are started once for all of them.
+        extends: true,
+        test: { name: 'google', include: ['test/**/*.google.test.ts'], globalSetup: ['test/google-setup.ts'], env: { METADATA_SERVER_DETECTION: 'none' }, testTimeout: 60_000, hookTimeout: 60_000 },
+      },
     ],
   },
 });

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { CONNECTIONS_PER_USER_MAX_COUNT, LOCAL_CONNECTIONS_PER_USER_MAX_COUNT } from './protocol/limits.ts';
-import type { IssuerSetting, Settings } from './settings.ts';
+import type { IssuerSetting, Settings, Unit } from './settings.ts';
 
 /** How a text becomes a value, and in words what text is taken. */
 interface Form<T> {
@@ -22,8 +22,12 @@ export interface SettingRow<T> {
   readonly local: T;
   /** Value in a deployment where the environment has none. */
   readonly deployed: T;
-  /** A deployed process of these parts does not start without it. */
-  readonly neededBy: readonly ('functions' | 'relay')[];
+  /** A deployed process of these units does not start without it. */
+  readonly neededBy: readonly Unit[];
+  /** The units that a deployment may give it to: a secret reaches no other process. */
+  readonly usedBy: readonly Unit[];
+  /** Needed only where log, bus and raw store are Google's. */
+  readonly googleOnly?: true;
   readonly secret: boolean;
   readonly meaning: string;
 }
@@ -88,34 +92,49 @@ const issuers: Form<readonly IssuerSetting[]> = {
 /** null is a value of its own: the setting is not there. */
 const orNull = <T>(form: Form<T>): Form<T | null> => form;
 
+const email: Form<string> = { words: 'an e-mail address', schema: z.email() };
+
+const FUNCTIONS = ['webhooks', 'api', 'jobs'] as const;
+const EVERY_UNIT = [...FUNCTIONS, 'relay'] as const;
+
 const plain = { neededBy: [], secret: false } as const;
+/** Of one machine alone: a deployment gives it to nobody. */
+const machine = { ...plain, usedBy: [] } as const;
+const everywhere = { ...plain, usedBy: EVERY_UNIT } as const;
 
 export const SETTINGS: { readonly [K in keyof Settings]: SettingRow<Settings[K]> } = {
-  port: { ...plain, name: 'PORT', form: wholeNumber(0, 65_535), local: 8080, deployed: 8080, meaning: 'Port to listen on; 0 takes a free one.' },
-  host: { ...plain, name: 'HOST', form: text, local: '127.0.0.1', deployed: '0.0.0.0', meaning: 'Address to listen on.' },
-  dataDir: { ...plain, name: 'DATA_DIR', form: text, local: 'data', deployed: 'data', meaning: 'Folder of the embedded log and directory (one machine only).' },
-  elevenlabsApiKey: { name: 'ELEVENLABS_API_KEY', form: orNull(key), local: null, deployed: null, neededBy: ['functions'], secret: true, meaning: 'Key of the ElevenLabs workspace. Without it one machine runs the simulated ElevenLabs.' },
-  elevenlabsBaseUrl: { ...plain, name: 'ELEVENLABS_BASE_URL', form: webUrl, local: 'https://api.elevenlabs.io/v1', deployed: 'https://api.elevenlabs.io/v1', meaning: 'Where the ElevenLabs API is.' },
-  elevenlabsAgentId: { name: 'ELEVENLABS_AGENT_ID', form: name, local: 'agent_local', deployed: '', neededBy: ['functions'], secret: false, meaning: 'Agent of a call that names none.' },
-  elevenlabsPhoneNumberId: { ...plain, name: 'ELEVENLABS_PHONE_NUMBER_ID', form: orNull(name), local: 'phnum_local', deployed: null, meaning: "ElevenLabs' id of the number that is called from; nothing can be dialled without it." },
-  elevenlabsTelephony: { ...plain, name: 'ELEVENLABS_TELEPHONY', form: oneOf('twilio', 'sip_trunk'), local: 'twilio', deployed: 'twilio', meaning: 'How that number is connected at ElevenLabs.' },
-  elevenlabsWebhookSecrets: { name: 'ELEVENLABS_WEBHOOK_SECRETS', form: list('signing secrets as ElevenLabs shows them (`wsec_` included), newest first', key.schema), local: ['wsec_local'], deployed: [], neededBy: ['functions'], secret: true, meaning: 'Secrets that sign the webhooks. List two while one replaces the other.' },
-  ingestKey: { name: 'INGEST_KEY', form: orNull(key), local: 'ingest_local', deployed: null, neededBy: ['functions'], secret: true, meaning: 'Bearer key for live turns and agent events.' },
-  webhookAuth: { ...plain, name: 'WEBHOOK_AUTH', form: oneOf('signature', 'none'), local: 'signature', deployed: 'signature', meaning: '`none` takes unsigned webhooks, for local trials only; refused when NODE_ENV=production.' },
-  authSigningKey: { name: 'AUTH_SIGNING_KEY', form: orNull(signingKey), local: null, deployed: null, neededBy: ['functions'], secret: true, meaning: 'Key that signs access tokens. Without it one machine makes one and keeps it in DATA_DIR.' },
-  authPublicKeys: { ...plain, name: 'AUTH_PUBLIC_KEYS', form: orNull(publicKeys), local: null, deployed: null, neededBy: ['relay'], meaning: 'Keys that verify access tokens; derived from AUTH_SIGNING_KEY where that is set and this is not. List two while one replaces the other.' },
-  authIssuers: { ...plain, name: 'AUTH_ISSUERS', form: issuers, local: [], deployed: [], meaning: 'Outside identity providers whose tokens are taken too.' },
-  allowQueryToken: { ...plain, name: 'ALLOW_QUERY_TOKEN', form: yesOrNo, local: true, deployed: true, meaning: 'Whether a WebSocket may bring its token in the query (`?token=`), as older clients do.' },
-  allowedOrigins: { ...plain, name: 'ALLOWED_ORIGINS', form: list('origins such as https://desk.example.com', z.string().regex(ORIGIN)), local: [], deployed: [], meaning: 'Browser pages that may call the API and open sockets. One machine adds its own two, `http://localhost:<PORT>` and `http://127.0.0.1:<PORT>`.' },
-  allowedPrefixes: { ...plain, name: 'ALLOWED_PREFIXES', form: list('beginnings of phone numbers such as +1 or +4930', z.string().regex(/^\+\d{1,15}$/)), local: ['+1'], deployed: ['+1'], meaning: 'Numbers that may be dialled begin with one of these.' },
-  maxConnectionsPerUser: { ...plain, name: 'MAX_CONNECTIONS_PER_USER', form: wholeNumber(1, 100_000), local: LOCAL_CONNECTIONS_PER_USER_MAX_COUNT, deployed: CONNECTIONS_PER_USER_MAX_COUNT, meaning: "One user's sockets in one relay." },
-  retentionDays: { ...plain, name: 'RETENTION_DAYS', form: orNull(wholeNumber(1, 36_500)), local: null, deployed: null, meaning: 'Calls older than this are removed whole; without it nothing is.' },
-  e2eAuthKey: { ...plain, name: 'E2E_AUTH_KEY', alsoNamed: 'E2E_OAUTH_SIMULATION_KEY', form: orNull(key), local: null, deployed: null, secret: true, meaning: 'Opens `POST /auth/simulate` for tests; refused when NODE_ENV=production.' },
-  publicApiUrl: { ...plain, name: 'PUBLIC_API_URL', form: orNull(webUrl), local: null, deployed: null, meaning: 'Where clients find the API, as `GET /discovery` says; without it, where it was asked.' },
-  publicRelayUrl: { ...plain, name: 'PUBLIC_RELAY_URL', form: orNull(relayUrl), local: null, deployed: null, meaning: 'Where clients find the relay; without it, where the API is.' },
-  eventsTopic: { ...plain, name: 'EVENTS_TOPIC', form: name, local: 'earshot-events', deployed: 'earshot-events', meaning: 'Pub/Sub topic that tells the relays of new events.' },
-  googleCloudProject: { ...plain, name: 'GOOGLE_CLOUD_PROJECT', form: orNull(name), local: null, deployed: null, meaning: 'Project of Firestore and Pub/Sub; without it, the one that the process runs in.' },
-  sentryDsn: { ...plain, name: 'SENTRY_DSN', form: orNull(webUrl), local: null, deployed: null, secret: true, meaning: 'Where faults are reported; without it nowhere.' },
-  simulatedPace: { ...plain, name: 'SIMULATED_PACE', form: { words: 'a number from 0.1 to 1000', schema: z.string().regex(/^\d+(\.\d+)?$/).transform(Number).pipe(z.number().min(0.1).max(1000)) }, local: 1, deployed: 1, meaning: 'Speed of the simulated ElevenLabs: 1 talks as people do, 10 ten times as fast.' },
-  logLevel: { ...plain, name: 'LOG_LEVEL', form: oneOf('debug', 'info', 'warn', 'error', 'silent'), local: 'info', deployed: 'info', meaning: 'Log entries below this level are dropped.' },
+  port: { ...machine, name: 'PORT', form: wholeNumber(0, 65_535), local: 8080, deployed: 8080, meaning: 'Port to listen on; 0 takes a free one.' },
+  host: { ...machine, name: 'HOST', form: text, local: '127.0.0.1', deployed: '0.0.0.0', meaning: 'Address to listen on.' },
+  dataDir: { ...machine, name: 'DATA_DIR', form: text, local: 'data', deployed: 'data', meaning: 'Folder of the embedded log and directory (one machine only).' },
+  elevenlabsApiKey: { name: 'ELEVENLABS_API_KEY', form: orNull(key), local: null, deployed: null, neededBy: FUNCTIONS, usedBy: FUNCTIONS, secret: true, meaning: 'Key of the ElevenLabs workspace. Without it one machine runs the simulated ElevenLabs.' },
+  elevenlabsBaseUrl: { ...plain, usedBy: FUNCTIONS, name: 'ELEVENLABS_BASE_URL', form: webUrl, local: 'https://api.elevenlabs.io/v1', deployed: 'https://api.elevenlabs.io/v1', meaning: 'Where the ElevenLabs API is.' },
+  elevenlabsAgentId: { name: 'ELEVENLABS_AGENT_ID', form: name, local: 'agent_local', deployed: '', neededBy: ['api'], usedBy: ['api'], secret: false, meaning: 'Agent of a call that names none.' },
+  elevenlabsPhoneNumberId: { ...plain, usedBy: ['api'], name: 'ELEVENLABS_PHONE_NUMBER_ID', form: orNull(name), local: 'phnum_local', deployed: null, meaning: "ElevenLabs' id of the number that is called from; nothing can be dialled without it." },
+  elevenlabsTelephony: { ...plain, usedBy: ['api'], name: 'ELEVENLABS_TELEPHONY', form: oneOf('twilio', 'sip_trunk'), local: 'twilio', deployed: 'twilio', meaning: 'How that number is connected at ElevenLabs.' },
+  elevenlabsWebhookSecrets: { name: 'ELEVENLABS_WEBHOOK_SECRETS', form: list('signing secrets as ElevenLabs shows them (`wsec_` included), newest first', key.schema), local: ['wsec_local'], deployed: [], neededBy: ['webhooks'], usedBy: ['webhooks'], secret: true, meaning: 'Secrets that sign the webhooks. List two while one replaces the other.' },
+  ingestKey: { name: 'INGEST_KEY', form: orNull(key), local: 'ingest_local', deployed: null, neededBy: ['webhooks'], usedBy: ['webhooks'], secret: true, meaning: 'Bearer key for live turns and agent events.' },
+  webhookAuth: { ...machine, name: 'WEBHOOK_AUTH', form: oneOf('signature', 'none'), local: 'signature', deployed: 'signature', meaning: '`none` takes unsigned webhooks, for local trials only; refused when NODE_ENV=production.' },
+  authSigningKey: { name: 'AUTH_SIGNING_KEY', form: orNull(signingKey), local: null, deployed: null, neededBy: ['api'], usedBy: ['api'], secret: true, meaning: 'Key that signs access tokens. Without it one machine makes one and keeps it in DATA_DIR.' },
+  authPublicKeys: { ...plain, name: 'AUTH_PUBLIC_KEYS', form: orNull(publicKeys), local: null, deployed: null, neededBy: ['relay'], usedBy: ['api', 'relay'], meaning: 'Keys that verify access tokens; derived from AUTH_SIGNING_KEY where that is set and this is not. List two while one replaces the other.' },
+  authIssuers: { ...plain, usedBy: ['api', 'relay'], name: 'AUTH_ISSUERS', form: issuers, local: [], deployed: [], meaning: 'Outside identity providers whose tokens are taken too.' },
+  allowQueryToken: { ...plain, usedBy: ['relay'], name: 'ALLOW_QUERY_TOKEN', form: yesOrNo, local: true, deployed: true, meaning: 'Whether a WebSocket may bring its token in the query (`?token=`), as older clients do.' },
+  allowedOrigins: { ...plain, usedBy: ['api', 'relay'], name: 'ALLOWED_ORIGINS', form: list('origins such as https://desk.example.com', z.string().regex(ORIGIN)), local: [], deployed: [], meaning: 'Browser pages that may call the API and open sockets. One machine adds its own two, `http://localhost:<PORT>` and `http://127.0.0.1:<PORT>`.' },
+  allowedPrefixes: { ...plain, usedBy: ['api'], name: 'ALLOWED_PREFIXES', form: list('beginnings of phone numbers such as +1 or +4930', z.string().regex(/^\+\d{1,15}$/)), local: ['+1'], deployed: ['+1'], meaning: 'Numbers that may be dialled begin with one of these.' },
+  maxConnectionsPerUser: { ...plain, usedBy: ['relay'], name: 'MAX_CONNECTIONS_PER_USER', form: wholeNumber(1, 100_000), local: LOCAL_CONNECTIONS_PER_USER_MAX_COUNT, deployed: CONNECTIONS_PER_USER_MAX_COUNT, meaning: "One user's sockets in one relay." },
+  retentionDays: { ...plain, usedBy: ['jobs'], name: 'RETENTION_DAYS', form: orNull(wholeNumber(1, 36_500)), local: null, deployed: null, meaning: 'Calls older than this are removed whole; without it nothing is.' },
+  e2eAuthKey: { ...plain, usedBy: ['api'], name: 'E2E_AUTH_KEY', alsoNamed: 'E2E_OAUTH_SIMULATION_KEY', form: orNull(key), local: null, deployed: null, secret: true, meaning: 'Opens `POST /auth/simulate` for tests; refused when NODE_ENV=production.' },
+  publicApiUrl: { ...plain, usedBy: ['api'], name: 'PUBLIC_API_URL', form: orNull(webUrl), local: null, deployed: null, meaning: 'Where clients find the API, as `GET /discovery` says; without it, where it was asked.' },
+  publicRelayUrl: { ...plain, usedBy: ['api'], name: 'PUBLIC_RELAY_URL', form: orNull(relayUrl), local: null, deployed: null, meaning: 'Where clients find the relay; without it, where the API is.' },
+  store: { ...everywhere, name: 'STORE', form: oneOf('embedded', 'google'), local: 'embedded', deployed: 'google', meaning: '`embedded` keeps everything in DATA_DIR; `google` in Firestore and Cloud Storage, with Pub/Sub as the bus.' },
+  firestoreDatabase: { ...everywhere, name: 'FIRESTORE_DATABASE', form: name, local: 'earshot', deployed: 'earshot', meaning: 'Firestore database of log and directory.' },
+  firestoreSessionsDatabase: { ...everywhere, name: 'FIRESTORE_SESSIONS_DATABASE', form: name, local: 'earshot-sessions', deployed: 'earshot-sessions', meaning: 'Firestore database of what a relay may write: tickets, ended sign-ins, leases, watermarks.' },
+  rawBucket: { name: 'RAW_BUCKET', form: orNull(name), local: null, deployed: null, neededBy: FUNCTIONS, usedBy: FUNCTIONS, googleOnly: true, secret: false, meaning: 'Bucket of the raw deliveries.' },
+  metricsPort: { ...plain, usedBy: ['relay'], name: 'METRICS_PORT', form: orNull(wholeNumber(1, 65_535)), local: null, deployed: null, meaning: 'Port on 127.0.0.1 at which a relay answers `GET /metrics` without a token, for a collector beside it; without it there is none.' },
+  jobsInvoker: { name: 'JOBS_INVOKER', form: orNull(email), local: null, deployed: null, neededBy: ['jobs'], usedBy: ['jobs'], googleOnly: true, secret: false, meaning: "Service account whose identity token may run the jobs: the scheduler's." },
+  jobsAudience: { name: 'JOBS_AUDIENCE', form: orNull(webUrl), local: null, deployed: null, neededBy: ['jobs'], usedBy: ['jobs'], googleOnly: true, secret: false, meaning: "Audience of that token: the URL of `jobs`." },
+  eventsTopic: { ...everywhere, name: 'EVENTS_TOPIC', form: name, local: 'earshot-events', deployed: 'earshot-events', meaning: 'Pub/Sub topic that tells the relays of new events.' },
+  googleCloudProject: { ...everywhere, name: 'GOOGLE_CLOUD_PROJECT', form: orNull(name), local: null, deployed: null, meaning: 'Project of Firestore, Pub/Sub and the raw bucket; without it, the one that the process runs in.' },
+  sentryDsn: { ...everywhere, name: 'SENTRY_DSN', form: orNull(webUrl), local: null, deployed: null, secret: true, meaning: 'Where faults are reported; without it nowhere.' },
+  simulatedPace: { ...machine, name: 'SIMULATED_PACE', form: { words: 'a number from 0.1 to 1000', schema: z.string().regex(/^\d+(\.\d+)?$/).transform(Number).pipe(z.number().min(0.1).max(1000)) }, local: 1, deployed: 1, meaning: 'Speed of the simulated ElevenLabs: 1 talks as people do, 10 ten times as fast.' },
+  logLevel: { ...everywhere, name: 'LOG_LEVEL', form: oneOf('debug', 'info', 'warn', 'error', 'silent'), local: 'info', deployed: 'info', meaning: 'Log entries below this level are dropped.' },
 };

@@ -29,6 +29,17 @@ export interface Settings {
   readonly e2eAuthKey: string | null;
   readonly publicApiUrl: string | null;
   readonly publicRelayUrl: string | null;
+  readonly store: 'embedded' | 'google';
+  /** Of log and directory. */
+  readonly firestoreDatabase: string;
+  /** Of tickets, ended sign-ins, leases and watermarks: what a relay may write. */
+  readonly firestoreSessionsDatabase: string;
+  readonly rawBucket: string | null;
+  /** null: metrics are at `/metrics` of the relay alone. */
+  readonly metricsPort: number | null;
+  /** E-mail of the service account that may run the jobs; null: nobody may by an identity token. */
+  readonly jobsInvoker: string | null;
+  readonly jobsAudience: string | null;
   readonly eventsTopic: string;
   readonly googleCloudProject: string | null;
   readonly sentryDsn: string | null;
@@ -46,8 +57,12 @@ export interface IssuerSetting {
   readonly roles_claim: string;
 }
 
-/** What kind of process reads: settings that it does not need may be missing. */
-export type ProcessPart = 'functions' | 'relay';
+/** What a deployment is made of: three functions, and the relay. */
+export const UNITS = ['webhooks', 'api', 'jobs', 'relay'] as const;
+export type Unit = (typeof UNITS)[number];
+
+/** What kind of process reads, settings that it does not need may be missing: one unit, or all three functions. */
+export type ProcessPart = Unit | 'functions';
 
 /** All that is wrong with the settings, in one error; no value is repeated in it. */
 export class SettingsError extends Error {
@@ -99,8 +114,10 @@ const readOne = (env: Environment, mode: 'local' | 'deployed', row: SettingRow<u
 /** Public keys may be derived from the signing key, and no secret is needed for webhooks that nobody signs. */
 const missing = (env: Environment, settings: Settings, part: ProcessPart): string[] => {
   const problems: string[] = [];
+  const units = UNITS.filter((unit) => unit === part || (part === 'functions' && unit !== 'relay'));
   for (const row of Object.values(SETTINGS) as SettingRow<unknown>[]) {
-    if (!row.neededBy.includes(part) || valueOf(env, row) !== null) continue;
+    if (!units.some((unit) => row.neededBy.includes(unit)) || valueOf(env, row) !== null) continue;
+    if (row.googleOnly === true && settings.store !== 'google') continue;
     if (row === SETTINGS.elevenlabsWebhookSecrets && settings.webhookAuth === 'none') continue;
     if (row === SETTINGS.authPublicKeys && valueOf(env, SETTINGS.authSigningKey) !== null) continue;
     if (row === SETTINGS.authSigningKey && valueOf(env, SETTINGS.authPublicKeys) !== null) continue;

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { SETTINGS, type SettingRow } from '../../core/settings-table.ts';
-import { readSettings, SettingsError, type Settings } from '../../core/settings.ts';
+import { readSettings, SettingsError, UNITS, type Settings } from '../../core/settings.ts';
 import { expectPage, markdownTable } from '../fixtures/generated-page.ts';
 
 const pair = generateKeyPairSync('ed25519');
@@ -15,6 +15,9 @@ const deployed = {
   ELEVENLABS_WEBHOOK_SECRETS: 'wsec_new1,wsec_old1',
   INGEST_KEY: 'ingest_deployed',
   AUTH_SIGNING_KEY: pem,
+  RAW_BUCKET: 'earshot-raw',
+  JOBS_INVOKER: 'scheduler@earshot.iam.gserviceaccount.com',
+  JOBS_AUDIENCE: 'https://jobs.example.com',
 };
 
 const problemsOf = (read: () => Settings): readonly string[] => {
@@ -52,6 +55,13 @@ describe('settings', () => {
       e2eAuthKey: null,
       publicApiUrl: null,
       publicRelayUrl: null,
+      store: 'embedded',
+      firestoreDatabase: 'earshot',
+      firestoreSessionsDatabase: 'earshot-sessions',
+      rawBucket: null,
+      metricsPort: null,
+      jobsInvoker: null,
+      jobsAudience: null,
       eventsTopic: 'earshot-events',
       googleCloudProject: null,
       sentryDsn: null,
@@ -68,7 +78,27 @@ describe('settings', () => {
       'ELEVENLABS_WEBHOOK_SECRETS',
       'INGEST_KEY',
       'AUTH_SIGNING_KEY',
+      'RAW_BUCKET',
+      'JOBS_INVOKER',
+      'JOBS_AUDIENCE',
     ]);
+  });
+
+  it.each([
+    ['webhooks', ['ELEVENLABS_API_KEY', 'ELEVENLABS_WEBHOOK_SECRETS', 'INGEST_KEY', 'RAW_BUCKET']],
+    ['api', ['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'AUTH_SIGNING_KEY', 'RAW_BUCKET']],
+    ['jobs', ['ELEVENLABS_API_KEY', 'RAW_BUCKET', 'JOBS_INVOKER', 'JOBS_AUDIENCE']],
+    ['relay', ['AUTH_PUBLIC_KEYS']],
+  ] as const)('asks a deployed %s only for its own', (unit, expected) => {
+    expect(problemsOf(() => readSettings({}, 'deployed', unit)).map((problem) => problem.split(' ')[0])).toEqual(expected);
+  });
+
+  it('asks for nothing of the cloud where everything lies in a folder', () => {
+    expect(problemsOf(() => readSettings({ STORE: 'embedded' }, 'deployed', 'jobs')).map((problem) => problem.split(' ')[0])).toEqual(['ELEVENLABS_API_KEY']);
+  });
+
+  it.each(Object.values(SETTINGS) as SettingRow<unknown>[])('$name is used by those that need it', ({ neededBy, usedBy }) => {
+    expect(usedBy).toEqual(expect.arrayContaining([...neededBy]));
   });
 
   it('asks a deployed relay only for the keys that verify tokens', () => {
@@ -96,7 +126,7 @@ describe('settings', () => {
   });
 
   it('names all else that is missing where webhooks are unsigned or tokens are signed elsewhere', () => {
-    const names = (env: Record<string, string>): string[] => problemsOf(() => readSettings(env, 'deployed')).map((problem) => problem.split(' ')[0] ?? '');
+    const names = (env: Record<string, string>): string[] => problemsOf(() => readSettings({ STORE: 'embedded', ...env }, 'deployed')).map((problem) => problem.split(' ')[0] ?? '');
     expect(names({ WEBHOOK_AUTH: 'none' })).toEqual(['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'INGEST_KEY', 'AUTH_SIGNING_KEY']);
     expect(names({ AUTH_PUBLIC_KEYS: publicSet })).toEqual(['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'ELEVENLABS_WEBHOOK_SECRETS', 'INGEST_KEY']);
   });
@@ -122,6 +152,10 @@ describe('settings', () => {
     ['ALLOWED_ORIGINS', 'http://desk.example.com:65535,http://[fe80::1]:80', { allowedOrigins: ['http://localhost:8080', 'http://127.0.0.1:8080', 'http://desk.example.com:65535', 'http://[fe80::1]:80'] }],
     ...['ws', 'wss', 'http', 'https'].map((scheme) => ['PUBLIC_RELAY_URL', `${scheme}://relay.example.com/a//`, { publicRelayUrl: `${scheme}://relay.example.com/a` }] as const),
     ['PUBLIC_API_URL', 'https://api.example.com//', { publicApiUrl: 'https://api.example.com' }],
+    ['STORE', 'google', { store: 'google' }],
+    ['METRICS_PORT', '9091', { metricsPort: 9091 }],
+    ['JOBS_AUDIENCE', 'https://jobs.example.com/', { jobsAudience: 'https://jobs.example.com' }],
+    ['JOBS_INVOKER', 'scheduler@earshot.iam.gserviceaccount.com', { jobsInvoker: 'scheduler@earshot.iam.gserviceaccount.com' }],
     ['SIMULATED_PACE', '3', { simulatedPace: 3 }],
     ['SIMULATED_PACE', '0.25', { simulatedPace: 0.25 }],
     ['AUTH_SIGNING_KEY', ` \\n${pem}\\n `, { authSigningKey: pem.trim() }],
@@ -188,6 +222,11 @@ describe('settings', () => {
     ['E2E_AUTH_KEY', 'short'],
     ['PUBLIC_API_URL', 'example.com'],
     ['EVENTS_TOPIC', 'two words'],
+    ['STORE', 'paper'],
+    ['RAW_BUCKET', 'two words'],
+    ['METRICS_PORT', '0'],
+    ['JOBS_INVOKER', 'nobody'],
+    ['JOBS_AUDIENCE', 'jobs'],
     ['SENTRY_DSN', 'nowhere'],
     ['SIMULATED_PACE', 'fast'],
     ['LOG_LEVEL', 'loud'],
@@ -212,7 +251,7 @@ describe('settings', () => {
   });
 
   it('tells of every problem in one error', () => {
-    expect(problemsOf(() => readSettings({ PORT: 'x', LOG_LEVEL: 'y', INGEST_KEY: 'z' }, 'deployed')).map((problem) => problem.split(' ')[0])).toEqual([
+    expect(problemsOf(() => readSettings({ PORT: 'x', LOG_LEVEL: 'y', INGEST_KEY: 'z', STORE: 'embedded' }, 'deployed')).map((problem) => problem.split(' ')[0])).toEqual([
       'PORT',
       'INGEST_KEY',
       'LOG_LEVEL',
@@ -234,10 +273,11 @@ describe('settings', () => {
       row.form.words,
       shown(row.local),
       row.neededBy.length > 0 ? `needed by ${row.neededBy.join(', ')}` : shown(row.deployed),
+      row.usedBy.length === UNITS.length ? 'all' : row.usedBy.join(', '),
       row.secret ? 'yes' : '',
       row.meaning,
     ]);
-    const table = markdownTable(['name', 'takes', 'on one machine', 'deployed', 'secret', 'meaning'], rows);
+    const table = markdownTable(['name', 'takes', 'on one machine', 'deployed', 'given to', 'secret', 'meaning'], rows);
     expectPage(
       'settings.md',
       `# Settings\n\nRead once from the environment at start; a blank value is the same as none. Everything that is wrong is named at once. Printed from \`core/settings-table.ts\`.\n\nA deployed function may have \`AUTH_PUBLIC_KEYS\` instead of \`AUTH_SIGNING_KEY\` if it signs no tokens, a relay either of them; with \`WEBHOOK_AUTH=none\` no webhook secret is needed.\n\n${table}`,

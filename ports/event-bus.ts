@@ -15,6 +15,10 @@ export type BusMessage =
       readonly texts: readonly string[];
       /** When the commit was answered, for measuring delay; milliseconds. */
       readonly at: number;
+      /** When the request that this comes of had been received; milliseconds by the clock of who received it. Not there: it comes of no request. */
+      readonly received_at?: number;
+      /** The request's trace as a W3C `traceparent`, with the span of this publication. A bus with headers of its own carries it there too. */
+      readonly trace?: string;
     }
   | { readonly kind: 'interim'; readonly tenant: string; readonly call_sid: string; readonly turn_id: string; readonly text: string; readonly at: number }
   /** Look at the rights of this user, or of everybody in the tenant, again. */

@@ -28,6 +28,54 @@ it('writes of an error its name, code and stack, never its message', () => {
   expect(JSON.parse(lines[1] ?? '')).toMatchObject({ severity: 'ERROR', error: 'EarshotError', code: 'store_unavailable', stack: expect.stringContaining('at ') as string });
 });
 
+const SERVICE = { project: 'p1', name: 'webhooks', version: '1.2.3' };
+const LABELS = { 'logging.googleapis.com/labels': { service: 'webhooks', version: '1.2.3' } };
+const TRACE = { trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331', trace_sampled: true };
+
+it('writes, where it is deployed, trace, labels and HTTP request as Cloud Logging knows them', () => {
+  const lines: string[] = [];
+  const log = jsonLog('info', (line) => lines.push(line), SERVICE);
+  log.with(TRACE).info('POST /x', { status: 200 }, { method: 'POST', path: '/x', status: 200, duration_ms: 12.3 });
+  log.warn('careful', { ...TRACE, trace_sampled: false });
+  log.info('by itself');
+  const time = expect.any(String) as string;
+  const traced = { 'logging.googleapis.com/trace': `projects/p1/traces/${TRACE.trace_id}`, 'logging.googleapis.com/spanId': TRACE.span_id };
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    {
+      severity: 'INFO', time, ...LABELS, ...traced, 'logging.googleapis.com/trace_sampled': true, status: 200, message: 'POST /x',
+      httpRequest: { requestMethod: 'POST', requestUrl: '/x', status: 200, latency: '0.012300s' },
+    },
+    { severity: 'WARNING', time, ...LABELS, ...traced, 'logging.googleapis.com/trace_sampled': false, message: 'careful' },
+    { severity: 'INFO', time, ...LABELS, message: 'by itself' },
+  ]);
+});
+
+it('keeps the bare id of a trace where the project is not known, and on one machine, where nothing is said twice', () => {
+  const lines: string[] = [];
+  const add = (line: string): void => void lines.push(line);
+  jsonLog('info', add, { ...SERVICE, project: null }).info('a', { trace_id: 'x' });
+  jsonLog('info', add).with({ trace_id: 'x' }).info('a', {}, { method: 'POST', path: '/x', status: 200, duration_ms: 1 });
+  const time = expect.any(String) as string;
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { severity: 'INFO', time, ...LABELS, trace_id: 'x', message: 'a' },
+    { severity: 'INFO', time, trace_id: 'x', message: 'a' },
+  ]);
+});
+
+it('writes errors, where it is deployed, as Error Reporting takes them: with the stack, under our own sentence, never with what the error says', () => {
+  const lines: string[] = [];
+  const log = jsonLog('info', (line) => lines.push(line), SERVICE);
+  log.error('it broke', { route: 'post-call' }, new TypeError('canary-words'));
+  log.error('History lost', { call_sid: 'EL_1' });
+  expect(lines.join('')).not.toContain('canary-words');
+  const form = { severity: 'ERROR', ...LABELS, '@type': 'type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent', serviceContext: { service: 'webhooks', version: '1.2.3' } };
+  const time = expect.any(String) as string;
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { ...form, time, route: 'post-call', error: 'TypeError', stack_trace: expect.stringMatching(/^TypeError: it broke\n {4}at /) as string, message: 'it broke' },
+    { ...form, time, call_sid: 'EL_1', message: 'History lost' },
+  ]);
+});
+
 it('reports errors to Sentry, and nothing else, and nothing of what the error says', async () => {
   const got: string[] = [];
   let arrived: () => void = () => undefined;

@@ -9,6 +9,7 @@ import type { RawStore } from '../ports/raw-store.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { VoiceProvider } from '../ports/voice-provider.ts';
 import type { Settings } from '../core/settings.ts';
+import type { RequestHop } from './request.ts';
 
 export interface Parts {
   readonly callLog: CallLog;
@@ -22,4 +23,6 @@ export interface Parts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly settings: Settings;
+  /** The request that the work is done for; not there: it is done of its own accord. */
+  readonly hop?: RequestHop;
 }

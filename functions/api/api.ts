@@ -12,6 +12,7 @@ import { dialRoutes } from './dial-routes.ts';
 import { driverRoutes } from './driver-routes.ts';
 import { exportRoute } from './export-route.ts';
 import { neighbourRoutes } from './neighbour-routes.ts';
+import { during, hopOf } from '../request.ts';
 import type { Api, ApiEnv, ApiParts } from './services.ts';
 import { statsRoute } from './stats-route.ts';
 
@@ -26,10 +27,11 @@ export const createApi = (parts: ApiParts): OpenAPIHono<ApiEnv> => {
       if (!result.success) throw new EarshotError('invalid_request', { problems: problemsOf(result.error) });
     },
   });
-  app.onError((error, c) => answerError(error, c, parts.log));
+  app.onError((error, c) => answerError(error, c, during(parts, c.get('hop')).log));
   app.notFound((c) => notFound(app, c.req.path));
 
   app.use('*', async (c, next) => {
+    c.set('hop', hopOf(parts.runtime, c.req.header('traceparent'), parts.runtime.now()));
     await next();
     c.header('x-content-type-options', 'nosniff');
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store');

@@ -131,7 +131,7 @@ const contentRoutes = ({ app, parts, signedIn }: Api): void => {
       const workspace = await directory.workspace(call.workspace);
       const audio = workspace === null || call.conversation_id === null ? null : await provider.audio(workspace, call.conversation_id);
       if (audio === null) throw new EarshotError('recording_not_found');
-      noteAccess(parts, c.get('asker'), 'calls.audio', call.call_sid);
+      noteAccess(parts, c, 'calls.audio', call.call_sid);
       return c.body(audio.body, 200, {
         // Whatever else the provider may say, it is nothing that a browser should run.
         'content-type': /^audio\/[\w.+-]+$/.test(audio.content_type) ? audio.content_type : 'application/octet-stream',
@@ -148,8 +148,8 @@ const changeRoutes = ({ app, parts, signedIn }: Api): void => {
     async (c) => {
       const asker = c.get('asker');
       const call = await callFor(callLog, asker, 'calls.end', c.req.valid('param').id);
-      const command = await parts.endCall(asker, call);
-      noteAccess(parts, asker, 'calls.end', call.call_sid);
+      const command = await parts.endCall(asker, call, c.get('hop'));
+      noteAccess(parts, c, 'calls.end', call.call_sid);
       return c.json(command, 202);
     },
   );
@@ -159,8 +159,8 @@ const changeRoutes = ({ app, parts, signedIn }: Api): void => {
     async (c) => {
       const asker = c.get('asker');
       const call = await callFor(callLog, asker, 'calls.erase', c.req.valid('param').id);
-      await parts.eraseCall(asker, call);
-      noteAccess(parts, asker, 'calls.erase', call.call_sid);
+      await parts.eraseCall(asker, call, c.get('hop'));
+      noteAccess(parts, c, 'calls.erase', call.call_sid);
       return c.body(null, 204);
     },
   );
@@ -170,7 +170,7 @@ const changeRoutes = ({ app, parts, signedIn }: Api): void => {
     async (c) => {
       const asker = c.get('asker');
       ownTenant(asker, 'calls.fetch');
-      return c.json(await wholeCall(parts, await parts.fetchConversation(asker, c.req.valid('param').id)), 200);
+      return c.json(await wholeCall(parts, await parts.fetchConversation(asker, c.req.valid('param').id, c.get('hop'))), 200);
     },
   );
 };

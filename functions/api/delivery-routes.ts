@@ -42,8 +42,8 @@ export const deliveryRoutes = ({ app, parts, signedIn }: Api): void => {
       quarantineOf(asker, 'quarantine.redrive');
       const delivery = await parts.rawStore.get(c.req.valid('param').id);
       if (delivery === null || !mayDo(asker, 'quarantine.redrive', delivery.tenant)) throw new EarshotError('delivery_not_found');
-      const driven = await parts.redrive(asker, delivery.id);
-      noteAccess(parts, asker, 'quarantine.redrive', driven.call_sid);
+      const driven = await parts.redrive(asker, delivery.id, c.get('hop'));
+      noteAccess(parts, c, 'quarantine.redrive', driven.call_sid);
       return c.json(driven, 200);
     },
   );

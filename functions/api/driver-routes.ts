@@ -49,7 +49,7 @@ export const driverRoutes = ({ app, parts, signedIn }: Api): void => {
     async (c) => {
       const driver = { ...c.req.valid('json'), tenant: ownTenant(c.get('asker'), 'drivers.write') };
       await keep(parts, driver);
-      noteAccess(parts, c.get('asker'), 'drivers.write', null);
+      noteAccess(parts, c, 'drivers.write', null);
       return c.json(shown(driver), 200);
     },
   );
@@ -63,7 +63,7 @@ export const driverRoutes = ({ app, parts, signedIn }: Api): void => {
       if (wanted.driverId !== undefined && wanted.driverId !== id) throw new EarshotError('invalid_request', { problems: ['driverId: is not the one of the path'] });
       const driver = { ...wanted, driverId: id, tenant };
       await keep(parts, driver);
-      noteAccess(parts, c.get('asker'), 'drivers.write', null);
+      noteAccess(parts, c, 'drivers.write', null);
       return c.json(shown(driver), 200);
     },
   );

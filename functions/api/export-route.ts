@@ -33,7 +33,7 @@ export const exportRoute = ({ app, parts, signedIn }: Api): void => {
       const filter = c.req.valid('query');
       // The first page is read before the answer begins, so that a failure still has a status.
       const first = await page(parts, tenant, filter);
-      noteAccess(parts, asker, 'calls.export', null);
+      noteAccess(parts, c, 'calls.export', null);
       return c.body(pages(parts, tenant, filter, first), 200, { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="calls.csv"' });
     },
   );

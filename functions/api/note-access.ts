@@ -1,7 +1,11 @@
 /** The access log: who dialled, ended, heard, exported, erased or drove again what. Ids only. */
+import type { Context } from 'hono';
 import type { Action } from '../../core/domain/rights.ts';
-import type { Principal } from '../../ports/identity.ts';
-import type { Log } from '../../ports/log.ts';
+import { during } from '../request.ts';
+import type { ApiEnv, ApiParts } from './services.ts';
 
 /** Writes one line. `callSid` null: it was about no one call. */
-export const noteAccess = ({ log }: { readonly log: Log }, asker: Principal, action: Action, callSid: string | null): void => log.info('access', { action, user: asker.user, tenant: asker.tenant, call_sid: callSid });
+export const noteAccess = (parts: ApiParts, c: Context<ApiEnv>, action: Action, callSid: string | null): void => {
+  const { user, tenant } = c.get('asker');
+  during(parts, c.get('hop')).log.info('access', { action, user, tenant, call_sid: callSid });
+};

@@ -8,6 +8,7 @@ import type { IdempotencyKey } from '../../ports/call-log.ts';
 import type { Principal } from '../../ports/identity.ts';
 import type { Passwords } from '../../ports/password.ts';
 import type { Parts } from '../parts.ts';
+import type { RequestHop } from '../request.ts';
 
 /** Whom to call: drivers by their violations (no types: all), or one number or driver with words for the agent. */
 export type StartCallsRequest =
@@ -26,17 +27,18 @@ export interface StartCallsResult {
   readonly failed: readonly { readonly driver_id: string; readonly code: ErrorCode; readonly message: string }[];
 }
 
+/** `hop`: the request that it is done for. */
 export interface ApiServices {
   /** Dials; never throws for a single driver's failure. */
-  startCalls(asker: Principal, request: StartCallsRequest, idempotency: IdempotencyKey | null): Promise<StartCallsResult>;
+  startCalls(asker: Principal, request: StartCallsRequest, idempotency: IdempotencyKey | null, hop: RequestHop): Promise<StartCallsResult>;
   /** Throws EarshotError `end_not_supported`, `call_already_ended`. */
-  endCall(asker: Principal, call: CallState): Promise<{ readonly command_id: string }>;
+  endCall(asker: Principal, call: CallState, hop: RequestHop): Promise<{ readonly command_id: string }>;
   /** Backfills one call. Throws EarshotError `conversation_not_found`, `provider_unavailable`. */
-  fetchConversation(asker: Principal, conversationId: string): Promise<CallState>;
+  fetchConversation(asker: Principal, conversationId: string, hop: RequestHop): Promise<CallState>;
   /** Drives a delivery in quarantine again; the asker's right to it was checked. */
-  redrive(asker: Principal, deliveryId: string): Promise<{ readonly result: string; readonly call_sid: string | null }>;
+  redrive(asker: Principal, deliveryId: string, hop: RequestHop): Promise<{ readonly result: string; readonly call_sid: string | null }>;
   /** Removes the call whole, with its raw deliveries. */
-  eraseCall(asker: Principal, call: CallState): Promise<void>;
+  eraseCall(asker: Principal, call: CallState, hop: RequestHop): Promise<void>;
   /** Deliveries of the tenant since a time (milliseconds). */
   webhookStats(tenant: string, sinceMs: number): Promise<WebhookStats>;
 }
@@ -51,7 +53,7 @@ export interface ApiParts extends Parts, ApiServices {
 
 /** What a handler finds in its context. */
 export interface ApiEnv {
-  Variables: { /** Set where the route takes a bearer token. */ asker: Principal };
+  Variables: { /** Set where the route takes a bearer token. */ asker: Principal; hop: RequestHop };
 }
 
 /** What every group of routes is given to stand on. */

@@ -3,8 +3,9 @@ import type { AppendResult, LoggedEvent } from '../../ports/call-log.ts';
 import type { BusMessage } from '../../ports/event-bus.ts';
 import type { CallState } from '../../core/domain/call/state.ts';
 import type { Parts } from '../parts.ts';
+import { hopFields } from '../request.ts';
 
-type PublishingParts = Pick<Parts, 'bus' | 'runtime' | 'log'>;
+type PublishingParts = Pick<Parts, 'bus' | 'runtime' | 'log' | 'hop'>;
 
 /** Tells the relays; waits at most PUBLISH_WAIT_MAX_MS and never fails: the comparison with the log heals what is lost. */
 export const publish = async (parts: PublishingParts, message: BusMessage): Promise<void> => {
@@ -29,7 +30,8 @@ export const publishEvents = async (parts: PublishingParts, call: CallState, eve
   const first = events[0];
   if (first === undefined) return;
   const { tenant, call_sid, epoch } = call;
-  await publish(parts, { kind: 'events', tenant, call_sid, epoch, first_seq: first.seq, texts: events.map((event) => event.text), at: parts.runtime.now() });
+  const hop = hopFields(parts, `publish ${call_sid} ${first.seq}`);
+  await publish(parts, { kind: 'events', tenant, call_sid, epoch, first_seq: first.seq, texts: events.map((event) => event.text), at: parts.runtime.now(), ...hop });
 };
 
 /** Appends, measures, publishes. Throws what the log throws, `store_unavailable` above all. */

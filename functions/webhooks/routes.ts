@@ -4,6 +4,7 @@ import { EarshotError, ERRORS } from '../../core/protocol/codes.ts';
 import { WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import type { GuardedRequest } from '../guard.ts';
 import type { Parts } from '../parts.ts';
+import { during, hopOf } from '../request.ts';
 import { codeOf, problemOf } from '../../core/protocol/problem.ts';
 import { interimRates } from './interim-rates.ts';
 import { receive, type WebhookRoute } from './receive.ts';
@@ -14,18 +15,19 @@ interface Environment {
 }
 
 /** Routes that are to stand behind the guard: they read the body that it has kept. */
-export const webhookRoutes = (parts: Parts, stats: WebhookRecorder): Hono<Environment> => {
+export const webhookRoutes = (given: Parts, stats: WebhookRecorder): Hono<Environment> => {
   const app = new Hono<Environment>();
   const interims = interimRates();
   for (const [route, path] of Object.entries(WEBHOOK_PATHS) as [WebhookRoute, string][]) {
     app.post(path, async (context) => {
+      const parts = during(given, hopOf(given.runtime, context.env.incoming.headers['traceparent'], given.runtime.now()));
       const started = parts.runtime.monotonic();
       const done = (status: number, type: string, tenant: string | null, result: string, callSid: string | null): void => {
         const elapsed = parts.runtime.monotonic() - started;
         parts.metrics.count('earshot_webhook_requests_total', { route, type, code: String(status) });
         parts.metrics.observe('earshot_webhook_duration_seconds', { route }, elapsed / 1000);
         stats.note(tenant, status, elapsed, parts.runtime.now());
-        parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 });
+        parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 }, { method: 'POST', path, status, duration_ms: elapsed });
       };
       const { incoming } = context.env;
       const signature = incoming.headers['elevenlabs-signature'];

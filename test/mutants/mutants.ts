@@ -369,7 +369,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the body of a delivery is logged',
     invariants: ['I15'],
-    edits: [edit('functions/webhooks/routes.ts', "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 });", "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, body: incoming.rawBody?.toString() ?? '' });"), edit('functions/webhooks/routes.ts', '      const started = parts.runtime.monotonic();', '      const { incoming } = context.env;\n      const started = parts.runtime.monotonic();'), edit('functions/webhooks/routes.ts', "      const { incoming } = context.env;\n      const signature", '      const signature')],
+    edits: [edit('functions/webhooks/routes.ts', "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, duration_ms: Math.round(elapsed * 10) / 10 }, { method: 'POST', path, status, duration_ms: elapsed });", "parts.log.info(`POST ${path}`, { status, type, result, call_sid: callSid, body: incoming.rawBody?.toString() ?? '' });"), edit('functions/webhooks/routes.ts', '      const started = parts.runtime.monotonic();', '      const { incoming } = context.env;\n      const started = parts.runtime.monotonic();'), edit('functions/webhooks/routes.ts', "      const { incoming } = context.env;\n      const signature", '      const signature')],
     plan: {},
   },
   {

@@ -46,6 +46,7 @@ export interface FunctionsHostParts {
 const INSTANCES = 2;
 /** A platform cuts a request that takes longer. */
 const REQUEST_MAX_MS = 60_000;
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const RESTART_MS = 1_500;
 
 /** What `fetch` rejects with when nothing came in time. */
@@ -189,7 +190,8 @@ export class FunctionsHost {
 
   async #hook({ hooks, actor }: Instance, outgoing: Outgoing): Promise<Answered> {
     const { world } = this.#made;
-    const incoming = { headers: outgoing.headers(), rawBody: Buffer.from(outgoing.body) };
+    // The platform's front end begins a trace for whoever brings none.
+    const incoming = { headers: { traceparent: TRACEPARENT, ...outgoing.headers() }, rawBody: Buffer.from(outgoing.body) };
     const request = new Request(`http://functions${WEBHOOK_PATHS[outgoing.route]}`, { method: 'POST' });
     const response = await hooks.fetch(request, { incoming: incoming as never });
     if (response.status !== 200) world.note(actor.name, { op: 'wrote', what: 'error', text: await world.working(response.text()) });

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { http } from '@google-cloud/functions-framework';
 import { ERRORS } from '../core/protocol/codes.ts';
@@ -18,6 +18,7 @@ import { busFile, socketBroker, socketBus, type BusBroker } from '../ports/event
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { sentryLog } from '../ports/log.sentry.ts';
+import { logMetrics } from '../ports/metrics.log.ts';
 import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
@@ -34,8 +35,10 @@ const FINISH_MAX_MS = 8_000;
 const settings = readSettings(process.env, process.env['NODE_ENV'] === 'production' ? 'deployed' : 'local');
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 const runtime = systemRuntime();
-const lines = jsonLog(settings.logLevel, (line) => void process.stdout.write(line));
-const log = settings.sentryDsn === null ? lines : sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
+const write = (line: string): void => void process.stdout.write(line);
+const deployed = settings.store === 'google';
+const lines = jsonLog(settings.logLevel, write, deployed ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-functions', version } : null);
+const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
 
 interface Opened {
   readonly app: FunctionsApp;
@@ -78,7 +81,8 @@ const open = async (): Promise<Opened> => {
     issuer,
     runtime,
     log,
-    metrics: prometheusMetrics(),
+    // Instances come and go, and nobody could scrape them: figures go where the lines go.
+    metrics: deployed ? logMetrics(write, runtime) : prometheusMetrics(),
     settings,
   };
   const app = functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: () => asyncApiDocument({ version }) });
@@ -131,6 +135,7 @@ const finishWhenAsked = (server: Server): void => {
     process.exit(0);
   };
   server.once('listening', () => {
+    log.info('Application startup complete', { port: (server.address() as AddressInfo).port });
     setImmediate(() => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
         process.removeAllListeners(signal);

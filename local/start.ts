@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readSettings, SettingsError, type Settings } from '../core/settings.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { jsonLog, type LogLevel } from '../ports/log.json.ts';
-import type { Log } from '../ports/log.ts';
+import { sentryLog } from '../ports/log.sentry.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
 import { FIRST_LOGIN, firstCallLine } from '../client/first-call.ts';
 import { startProduct, type Product } from './product.ts';
@@ -28,12 +28,6 @@ const banner = (product: Product, settings: Settings): string => `
 /** A person at a terminal sees what went wrong; a machine that reads the output gets every entry. */
 const levelFor = (settings: Settings): LogLevel => (process.stderr.isTTY && (process.env['LOG_LEVEL'] ?? '') === '' ? 'warn' : settings.logLevel);
 
-/** Loaded only where it is wanted: most machines report to nobody. */
-const reporting = async (lines: Log, dsn: string, release: string): Promise<Log> => {
-  const { sentryLog } = await import('../ports/log.sentry.ts');
-  return sentryLog(lines, { dsn, release, runtime: systemRuntime(), fetch: globalThis.fetch });
-};
-
 const fail = (message: string): never => {
   process.stderr.write(`${message}\n`);
   process.exit(1);
@@ -57,7 +51,7 @@ const main = async (): Promise<void> => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
   const runtime = systemRuntime();
   const lines = jsonLog(levelFor(settings), (line) => void process.stderr.write(line));
-  const log = settings.sentryDsn === null ? lines : await reporting(lines, settings.sentryDsn, version);
+  const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
   const product = await startProduct({ settings, runtime, log, version }).catch((error: unknown) => fail(reasonOf(error, settings)));
   print(banner(product, settings));
   let stopping = false;

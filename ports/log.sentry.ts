@@ -1,4 +1,4 @@
-import { createEventEnvelope, getEnvelopeEndpointWithUrlEncodedAuth, makeDsn, serializeEnvelope, type ErrorEvent } from '@sentry/core';
+import type { ErrorEvent } from '@sentry/core';
 import { describedError } from './log.json.ts';
 import type { Log, LogFields } from './log.ts';
 import type { Runtime } from './runtime.ts';
@@ -9,7 +9,8 @@ const REPORT_MAX_MS = 5_000;
 const REPORTS_AT_ONCE_COUNT = 4;
 
 export interface SentryOptions {
-  readonly dsn: string;
+  /** null: nothing is reported, and nothing of Sentry's is loaded. */
+  readonly dsn: string | null;
   readonly release: string;
   readonly runtime: Runtime;
   readonly fetch: typeof globalThis.fetch;
@@ -17,9 +18,11 @@ export interface SentryOptions {
 
 /**
  * Hands every entry on to `inner`, and errors to Sentry as well: message, fields, the error's name, code and stack - no more than the
- * log line has, so nothing of a call gets there. Reporting never fails and never waits.
+ * log line has, so nothing of a call gets there. Reporting never fails and never waits. GlitchTip takes the same.
  */
-export const sentryLog = (inner: Log, options: SentryOptions): Log => {
+export const sentryLog = async (inner: Log, options: SentryOptions): Promise<Log> => {
+  if (options.dsn === null) return inner;
+  const { createEventEnvelope, getEnvelopeEndpointWithUrlEncodedAuth, makeDsn, serializeEnvelope } = await import('@sentry/core');
   const dsn = makeDsn(options.dsn);
   if (dsn === undefined) return inner;
   const endpoint = getEnvelopeEndpointWithUrlEncodedAuth(dsn);

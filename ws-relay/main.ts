@@ -12,15 +12,21 @@ import { sqliteDirectory } from '../ports/directory.sqlite.ts';
 import { busFile, socketBus } from '../ports/event-bus.socket.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
+import { sentryLog } from '../ports/log.sentry.ts';
 import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
+import { serveMetrics } from './metrics-port.ts';
 import { createRelay } from './relay.ts';
 
 const start = async (): Promise<void> => {
   const settings = readSettings(process.env, 'local', 'relay');
   const { dataDir } = settings;
   const runtime = systemRuntime();
-  const log = jsonLog(settings.logLevel, (line) => process.stdout.write(line));
+  const version = process.env['npm_package_version'] ?? 'unknown';
+  const service = settings.store === 'google' ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-relay', version } : null;
+  const lines = jsonLog(settings.logLevel, (line) => process.stdout.write(line), service);
+  const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
+  const metrics = prometheusMetrics();
   const signingKey = settings.authPublicKeys === null ? (settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir))) : null;
   const keys = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
   const callLog = sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime, readOnly: true });
@@ -33,13 +39,13 @@ const start = async (): Promise<void> => {
     identity: joseIdentity({ publicKeys: keys.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
     runtime,
     log,
-    metrics: prometheusMetrics(),
+    metrics,
     options: {
       allowedOrigins: settings.allowedOrigins,
       allowQueryToken: settings.allowQueryToken,
       maxConnectionsPerUser: settings.maxConnectionsPerUser,
       maxConnections: LOCAL_CONNECTIONS_MAX_COUNT,
-      version: process.env['npm_package_version'] ?? 'unknown',
+      version,
       metricsOpen: true,
       moveAfterMs: null,
     },
@@ -62,12 +68,14 @@ const start = async (): Promise<void> => {
     server.once('error', reject);
     server.listen(settings.port, settings.host, resolve);
   });
+  const collected = settings.metricsPort === null ? null : await serveMetrics(metrics, settings.metricsPort);
   log.info('Application startup complete', { port: (server.address() as AddressInfo).port });
 
   const stop = async (): Promise<void> => {
     server.close();
     await relay.drain();
     await relay.close();
+    await collected?.close();
     await Promise.all([bus.close(), callLog.close(), directory.close()]);
     process.exit(0);
   };

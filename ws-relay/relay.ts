@@ -8,6 +8,7 @@ import { WebSocketServer, type ServerOptions } from 'ws';
 import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
 import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
 import { createInstance } from './instance.ts';
+import { METRICS_TYPE } from './metrics-port.ts';
 import type { RelayParts } from './parts.ts';
 import { answerPoll } from './poll.ts';
 import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
@@ -72,7 +73,7 @@ export const createRelay = (given: RelayParts): Relay => {
       answerProblem(res, refusal);
       return;
     }
-    res.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
+    res.writeHead(200, { 'content-type': METRICS_TYPE }).end(await metrics.text());
   };
 
   return {

@@ -63,6 +63,8 @@ describe('the webhooks as they are deployed: the real functions-framework on our
     expect(page?.events.map(({ text }) => (JSON.parse(text) as { type: string }).type)).toEqual(['transcription', 'call_status', 'call_completed', 'call_sealed']);
     expect(JSON.parse(page?.events[0]?.text ?? '')).toMatchObject({ text: 'Grüß dich' });
     expect(await signed(url, body)).toMatchObject({ status: 200, body: { result: 'duplicate' } });
+    // What operators count.
+    expect(child.output()).toContain('"message":"Application startup complete"');
     expect(child.output()).toContain('"message":"POST /webhooks/elevenlabs/post-call"');
     expect(child.output()).not.toContain('Grüß');
   });

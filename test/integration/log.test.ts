@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { EarshotError } from '../../core/protocol/codes.ts';
 import { jsonLog } from '../../ports/log.json.ts';
@@ -93,7 +95,7 @@ it('reports errors to Sentry, and nothing else, and nothing of what the error sa
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const log = sentryLog(
+  const log = await sentryLog(
     jsonLog('silent', () => undefined),
     { dsn: `http://public@127.0.0.1:${port}/42`, release: '1.2.3', runtime: systemRuntime(), fetch: globalThis.fetch },
   );
@@ -106,4 +108,19 @@ it('reports errors to Sentry, and nothing else, and nothing of what the error sa
   expect(got[0]).toContain('a job failed');
   expect(got[0]).toContain('"job":"sweep"');
   expect(got[0]).not.toContain('canary-words');
+});
+
+it.each([
+  [null, false],
+  ['http://public@127.0.0.1:9/42', true],
+])('loads what reports errors only where there is somewhere to report to (%s)', async (dsn, loaded) => {
+  const program = `
+    import { registerHooks } from 'node:module';
+    let seen = false;
+    registerHooks({ load: (url, context, next) => { seen ||= url.includes('/@sentry/'); return next(url, context); } });
+    const { sentryLog } = await import('./ports/log.sentry.ts');
+    await sentryLog({}, { dsn: ${JSON.stringify(dsn)}, release: '1', runtime: null, fetch: null });
+    process.stdout.write(String(seen));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 30_000 });
+  expect(stdout).toBe(String(loaded));
 });

@@ -11,12 +11,15 @@ import type { EventBus } from '../../ports/event-bus.ts';
 import { busFile, socketBroker, socketBus } from '../../ports/event-bus.socket.ts';
 import { joseIssuer, loadOrCreateSigningKey } from '../../ports/identity.jose.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
+import { freePort } from '../fixtures/processes.ts';
 import { limited, openClient, userOf, type TestClient } from '../fixtures/relay.ts';
 
 interface RelayProcess {
   readonly child: ChildProcess;
   readonly port: number;
   readonly exited: Promise<number | null>;
+  /** What its lines say, in order. */
+  readonly messages: readonly string[];
 }
 
 describe('relays as processes of their own beside the one that writes', () => {
@@ -48,23 +51,25 @@ describe('relays as processes of their own beside the one that writes', () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
 
-  const startProcess = async (): Promise<RelayProcess> => {
-    const child = spawn(process.execPath, ['ws-relay/main.ts'], { env: { ...process.env, NODE_ENV: 'test', DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const startProcess = async (environment: Record<string, string> = {}): Promise<RelayProcess> => {
+    const child = spawn(process.execPath, ['ws-relay/main.ts'], { env: { ...process.env, NODE_ENV: 'test', DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
     closing.push(() => {
       child.kill('SIGKILL');
       return exited;
     });
+    const messages: string[] = [];
     const port = new Promise<number>((resolve, reject) => {
       let said = '';
       child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
       void exited.then(() => reject(new Error(`the relay ended: ${said}`)));
       createInterface({ input: child.stdout }).on('line', (line) => {
         const entry = JSON.parse(line) as { message: string; port?: number };
+        messages.push(entry.message);
         if (entry.message === 'Application startup complete') resolve(entry.port ?? 0);
       });
     });
-    return { child, port: await limited(port, 'the relay to start'), exited };
+    return { child, port: await limited(port, 'the relay to start'), exited, messages };
   };
   const viewer = async (relay: RelayProcess, callSid: string): Promise<TestClient> => {
     const client = openClient(`ws://127.0.0.1:${relay.port}/ws`, { protocols: ['earshot.v1', `bearer.${token}`] });
@@ -112,6 +117,20 @@ describe('relays as processes of their own beside the one that writes', () => {
     expect(await client.next((frame) => frame['type'] === 'system_message' && (frame['data'] as { event: string }).event === 'move')).toBeDefined();
     expect((await limited(client.closed, 'the close')).code).toBe(1012);
     expect(await limited(relay.exited, 'the end')).toBe(0);
+  });
+
+  it('write the lines that operators count, in their order', async () => {
+    const relay = await startProcess();
+    await viewer(relay, await begin());
+    const counted = ['Application startup complete', 'WebSocket connection attempt', 'JWT validation successful', 'WebSocket connection established'];
+    expect(relay.messages.filter((message) => counted.includes(message))).toEqual(counted);
+  });
+
+  it('show a collector beside them their metrics at METRICS_PORT, without a token', async () => {
+    const port = await freePort();
+    await startProcess({ METRICS_PORT: String(port) });
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('\nearshot_connections 0\n')]);
   });
 
   it('find in the log what the bus did not bring', async () => {

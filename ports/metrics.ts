@@ -14,6 +14,7 @@ export const METRICS = {
   earshot_delivery_delay_seconds: { kind: 'histogram', labels: [], help: 'From commit to the write to a viewer, for events that came over the bus.' },
   earshot_event_loop_delay_seconds: { kind: 'gauge', labels: ['quantile'], help: 'Delay of the event loop since the last reading.' },
   earshot_quarantine_size: { kind: 'gauge', labels: [], help: 'Deliveries in quarantine.' },
+  earshot_verified_age_seconds: { kind: 'gauge', labels: [], help: 'How long ago this relay last compared all that it serves with the log. Past 15 s every screen says so.' },
   earshot_gaps_filled_total: { kind: 'counter', labels: [], help: 'Gaps in what the bus brought, filled from the log.' },
   earshot_history_lost_total: { kind: 'counter', labels: [], help: 'Times a viewer was told that history is lost.' },
   earshot_reconciler_additions_total: { kind: 'counter', labels: ['what'], help: 'Calls found, finished or settled by the reconciler first. Finished ones mean that webhooks are silent.' },

@@ -3,6 +3,7 @@
  * A call is held only while it is watched.
  */
 import { Feed, type FeedCall, type FeedEvent } from '../core/domain/relay/feed.ts';
+import { CallHops, KeptHops, type Arrival, type EventHops } from '../core/domain/relay/hops.ts';
 import { InterimGate } from '../core/domain/relay/interim.ts';
 import { step } from '../core/domain/relay/pump.ts';
 import type { Subscription } from '../core/domain/relay/subscriptions.ts';
@@ -17,6 +18,7 @@ interface Watched {
   readonly gate: InterimGate<Frame>;
   readonly viewers: Map<Viewer, Subscription>;
   gateTimed: boolean;
+  hops: CallHops;
 }
 
 /** Calls of which the last word of the bus is remembered. */
@@ -35,6 +37,8 @@ export interface Feeds {
   pump(viewer: Viewer): void;
   /** Highest known seq of each of the viewer's calls. */
   heads(viewer: Viewer): Record<string, number>;
+  /** When the newest events of a call that was watched here passed; empty where nothing is known of it (any more). */
+  hops(callSid: string): readonly EventHops[];
   /** Whether the viewer has everything that is known. */
   settled(viewer: Viewer): boolean;
   /** Calls held now. */
@@ -50,6 +54,8 @@ export const createFeeds = (
 ): Feeds => {
   const { callLog, runtime, metrics, log } = parts;
   const watched = new Map<string, Watched>();
+  const kept = new KeptHops();
+  const now = (): number => runtime.now();
   const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
 
   /** Remembers how far the bus has told of a call: an event that comes between a look-up and its feed is not overlooked. */
@@ -63,13 +69,16 @@ export const createFeeds = (
     return told?.epoch === fresh.epoch && told.tenant === fresh.tenant ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
   };
 
-  const pumpOne = ({ feed }: Watched, viewer: Viewer, subscription: Subscription): void => {
+  const pumpOne = ({ feed, hops }: Watched, viewer: Viewer, subscription: Subscription): void => {
     if (viewer.session.paused) return;
     if (!feed.doubtful && subscription.epoch !== feed.epoch) startOver(feed, viewer, subscription);
     for (;;) {
       const { frames, cursor, lost, then } = step(feed, subscription.cursor, viewer.transport.room());
       for (const frame of frames) viewer.transport.write(frame);
-      if (frames.length > 0) metrics.count('earshot_deliveries_total', {}, frames.length);
+      if (frames.length > 0) {
+        metrics.count('earshot_deliveries_total', {}, frames.length);
+        hops.written(subscription.cursor, subscription.cursor + frames.length, now);
+      }
       subscription.cursor = cursor;
       if (lost !== null) {
         metrics.count('earshot_history_lost_total', {});
@@ -108,8 +117,13 @@ export const createFeeds = (
           for (const viewer of [...call.viewers.keys()]) gone(viewer, feed.callSid);
           return;
         }
+        const { head } = feed;
         const added = feed.readDone(page.call, page.events.map(({ seq, text }) => loggedEvent(text, seq)));
-        if (behind && added.length > 0) metrics.count('earshot_gaps_filled_total', {});
+        if (call.hops.epoch !== feed.epoch) call.hops = new CallHops(feed.epoch);
+        if (behind && added.length > 0) {
+          metrics.count('earshot_gaps_filled_total', {});
+          note(call, added, head, { by: 'log', trace: null, received_at: null, committed_at: null, heard_at: runtime.now() });
+        }
         noteLogged(call, added);
         pumpAll(call);
       })
@@ -156,7 +170,7 @@ export const createFeeds = (
     attach: (viewer, subscription, fresh) => {
       let call = watched.get(fresh.call_sid);
       if (call === undefined) {
-        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false };
+        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false, hops: kept.take(fresh.call_sid, fresh.epoch) };
         call.feed.compared({ ...fresh, last_seq: known(fresh) });
         if (isTerminal(fresh.status)) call.gate.end();
         watched.set(fresh.call_sid, call);
@@ -169,7 +183,9 @@ export const createFeeds = (
       const call = watched.get(subscription.callSid);
       if (call?.viewers.get(viewer) !== subscription) return;
       call.viewers.delete(viewer);
-      if (call.viewers.size === 0) watched.delete(subscription.callSid);
+      if (call.viewers.size > 0) return;
+      watched.delete(subscription.callSid);
+      kept.keep(subscription.callSid, call.hops);
     },
     events: (message) => {
       hear(message);
@@ -178,6 +194,8 @@ export const createFeeds = (
       const events = message.texts.map((text, place) => heardEvent(text, message.call_sid, message.first_seq + place));
       const sound = message.tenant === call.feed.tenant ? events.filter((event) => event !== null) : [];
       if (message.texts.length === 0 || sound.length < events.length) call.feed.doubt();
+      const { trace = null, received_at = null, at } = message;
+      if (message.epoch === call.feed.epoch) note(call, sound, call.feed.head, { by: 'bus', trace, received_at, committed_at: at, heard_at: runtime.now() });
       const added = call.feed.offer(message.epoch, sound);
       noteLogged(call, added);
       pumpAll(call);
@@ -209,6 +227,7 @@ export const createFeeds = (
       }
       return heads;
     },
+    hops: (callSid) => (watched.get(callSid)?.hops ?? kept.of(callSid))?.all() ?? [],
     settled: (viewer) => {
       for (const subscription of viewer.session.subscriptions.values()) {
         const feed = watched.get(subscription.callSid)?.feed;
@@ -240,6 +259,11 @@ const startOver = (feed: Feed<Frame>, viewer: Viewer, subscription: Subscription
     recovered: false,
     reason: 'epoch_changed',
   });
+};
+
+/** Remembers how the events behind the head came, unless they were heard of before. */
+const note = ({ hops }: Watched, events: readonly FeedEvent<Frame>[], head: number, arrival: Arrival): void => {
+  for (const { seq } of events) if (seq > head) hops.heard(seq, arrival);
 };
 
 const noteLogged = (call: Watched, events: readonly FeedEvent<Frame>[]): void => {

@@ -4,6 +4,7 @@
  */
 import { errorFrame } from '../core/domain/relay/message.ts';
 import type { Effect, Offer, Times } from '../core/domain/relay/effects.ts';
+import type { EventHops } from '../core/domain/relay/hops.ts';
 import { Session } from '../core/domain/relay/session.ts';
 import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
@@ -54,6 +55,8 @@ export interface Hub {
   start(): Promise<void>;
   /** Calls that somebody here follows now. */
   watched(): number;
+  /** As `Feeds.hops`. */
+  hops(callSid: string): readonly EventHops[];
   /** Sessions of each kind now. */
   size(kind: 'socket' | 'poll'): number;
   verifiedAt(): number | null;
@@ -243,6 +246,8 @@ export const createHub = (parts: RelayParts): Hub => {
     for (const member of members.all()) guarded('A turn of the wheel', () => turn(member, at));
     guarded('Looking after the feeds', () => feeds.tick());
     guarded('Looking after the boards', () => boards.tick());
+    const verifiedAt = comparison.verifiedAt();
+    if (verifiedAt !== null) metrics.set('earshot_verified_age_seconds', {}, (at.now - verifiedAt) / 1000);
   };
 
   const turn = (member: Member, at: Times): void => {
@@ -362,6 +367,7 @@ export const createHub = (parts: RelayParts): Hub => {
       wheel();
     },
     watched: () => feeds.size(),
+    hops: (callSid) => feeds.hops(callSid),
     size: (kind) => members.size(kind),
     verifiedAt: () => comparison.verifiedAt(),
     drain: () =>

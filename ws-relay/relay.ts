@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions } from 'ws';
 import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
+import { answerHops, hopsTarget } from './hops.ts';
 import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
 import { createInstance } from './instance.ts';
 import { METRICS_TYPE } from './metrics-port.ts';
@@ -19,7 +20,7 @@ export interface Relay {
   start(): Promise<void>;
   /** For the server's `upgrade` event. Never throws. */
   handleUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Answers `/poll`, `/health`, `/ready`, `/metrics` and plain requests to the socket paths. false: it is none of these, and nothing was answered. */
+  /** Answers `/poll`, `/health`, `/ready`, `/metrics`, `/hops/{call}` and plain requests to the socket paths. false: it is none of these, and nothing was answered. */
   handleRequest(req: IncomingMessage, res: ServerResponse): Promise<boolean>;
   /** Sends everybody away within DRAIN_MAX_MS and takes nobody in. */
   drain(): Promise<void>;
@@ -36,6 +37,7 @@ export const createRelay = (given: RelayParts): Relay => {
   const { parts, hub } = instance;
   const { log, metrics, options } = parts;
   const cork = createCoalescer();
+  const name = `relay_${parts.runtime.randomHex(4)}`;
 
   const socketOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
@@ -108,7 +110,11 @@ export const createRelay = (given: RelayParts): Relay => {
       else if (path === '/health') answerJson(res, 200, await health(parts, hub.verifiedAt(), instance.state()));
       else if (path === '/ready') answerReady(res, instance.state() === 'ready');
       else if (path !== undefined && SOCKET_PATHS.includes(path)) answerProblem(res, 'upgrade_required');
-      else return false;
+      else {
+        const id = hopsTarget(path ?? '');
+        if (id === null) return false;
+        await answerHops(parts, hub, name, id, req, res);
+      }
       return true;
     },
     drain: instance.drain,

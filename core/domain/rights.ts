@@ -24,6 +24,7 @@ export const RIGHTS = {
   'quarantine.redrive': ['admin', 'operator'],
   'deliveries.listen': ['admin', 'service'],
   'metrics.read': ['admin', 'service', 'operator'],
+  'hops.read': ['admin', 'service', 'operator'],
   'connections.unlimited': ['service'],
   'jobs.run': ['service', 'operator'],
 } as const satisfies Record<string, readonly Role[]>;

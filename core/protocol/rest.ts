@@ -206,6 +206,26 @@ export const DeliveriesQuery = z.strictObject({
 export const HeardDelivery = DeliveryView.pick({ id: true, route: true, type: true, received_at: true }).extend({ body: z.unknown().describe('as it came, secrets removed') });
 export const DeliveriesAnswer = z.object({ deliveries: z.array(HeardDelivery), cursor: z.string() });
 
+// --- Hops, at a relay ---
+
+const hopTime = Timestamp.nullable();
+export const EventHops = z.object({
+  seq: z.int(),
+  by: z.enum(['bus', 'log']).describe('log: a read of the log showed it, the bus had not'),
+  trace: z.string().nullable().describe('W3C traceparent of its publication'),
+  received_at: hopTime.describe('when the delivery or request that it comes of had been received'),
+  committed_at: hopTime.describe('when its commit was answered'),
+  heard_at: Timestamp.describe('when this relay heard of it'),
+  written_at: hopTime.describe('when it was first written to a viewer of this relay'),
+});
+export const HopsAnswer = z.object({
+  call_sid: z.string(),
+  relay: z.string().describe('which relay answered: each knows its own hops only'),
+  epoch: z.string(),
+  hops: z.array(EventHops).describe('of the newest events that came while the call was watched here; times by the clock of who noted them'),
+});
+export type HopsAnswer = z.infer<typeof HopsAnswer>;
+
 // --- About ---
 
 export const Check = z.enum(['ok', 'failed']);

@@ -1,8 +1,9 @@
-/** Routes that stand in the API's document though others answer them: the webhooks and the relay's long poll. */
+/** Routes that stand in the API's document though others answer them: the webhooks, the relay's long poll and its hops. */
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../core/protocol/codes.ts';
 import { IngestAgentEvent, IngestTurn, WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import { PollRequest } from '../../core/protocol/messages.ts';
+import { CallParam, HopsAnswer } from '../../core/protocol/rest.ts';
 import { answer, body, byToken, otherwise } from './describe.ts';
 import type { Api } from './services.ts';
 
@@ -35,4 +36,5 @@ export const neighbourRoutes = ({ app }: Api): void => {
   registry.registerPath({ method: 'post', path: WEBHOOK_PATHS.transcription, tags: ['webhooks'], summary: 'One live turn', security: ingest, request: { body: body(IngestTurn) }, responses: received });
   registry.registerPath({ method: 'post', path: WEBHOOK_PATHS['agent-events'], tags: ['webhooks'], summary: "One event of the agent's life or tools", security: ingest, request: { body: body(IngestAgentEvent) }, responses: received });
   registry.registerPath({ method: 'post', path: '/poll', tags: ['relay'], summary: 'What a WebSocket would have got, by long poll; at the relay', security: byToken, request: { body: body(PollRequest) }, responses: { 200: answer(PollAnswer, 'as soon as there is something'), ...otherwise } });
+  registry.registerPath({ method: 'get', path: '/hops/{id}', tags: ['relay'], summary: 'When the newest events of a call passed this relay; at the relay', security: byToken, request: { params: CallParam }, responses: { 200: answer(HopsAnswer, 'times and trace of each event; no words'), ...otherwise } });
 };

@@ -48,10 +48,11 @@ const callJobs = async (parts: Parts, compare: (parts: Parts) => Promise<Reconci
 export const runJanitor = async (parts: Parts): Promise<{ readonly swept: number }> => {
   const now = parts.runtime.now();
   const entries = await run(parts, 'sweep the directory', 0, () => parts.directory.sweep(now));
+  const erasures = await run(parts, 'sweep the log', 0, () => parts.callLog.sweep());
   const deliveries = await run(parts, 'sweep raw deliveries', 0, () => parts.rawStore.sweep(now - RAW_KEPT_MS));
   const subscriptions = await run(parts, 'sweep the bus', 0, () => parts.bus.sweep());
   await run(parts, 'count the quarantine', undefined, async () => parts.metrics.set('earshot_quarantine_size', {}, await parts.rawStore.quarantineSize()));
-  return { swept: entries + deliveries + subscriptions };
+  return { swept: entries + erasures + deliveries + subscriptions };
 };
 
 /** Erases calls older than RETENTION_DAYS; none where that is not set. */

@@ -1,5 +1,5 @@
 /** The reads of the embedded log, each to be run inside a transaction, so that what belongs together is seen together. */
-import { newCallState, type CallDetails, type CallState } from '../core/domain/call/state.ts';
+import { readCallState, type CallDetails, type CallState } from '../core/domain/call/state.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { CallStatus } from '../core/protocol/frames.ts';
 import type { CallCounts, Changes, CreateResult, IdempotencyKey, ListQuery, LoggedEvent, Page } from './call-log.ts';
@@ -33,10 +33,10 @@ const MERGERS_MAX_COUNT = 8;
 const CHANGES_PAGE_ROWS = 500;
 
 export const sqliteReader = ({ sql }: Pick<SqliteDatabase, 'sql'>): CallReader => {
-  const states = (rows: unknown): CallState[] => (rows as { state: string }[]).map(readState);
+  const states = (rows: unknown): CallState[] => (rows as { state: string }[]).map((row) => readCallState(row.state));
   const get = (callSid: string): CallState | null => {
     const row = sql('SELECT state FROM calls WHERE call_sid = ?').get(callSid) as { state: string } | undefined;
-    return row === undefined ? null : readState(row);
+    return row === undefined ? null : readCallState(row.state);
   };
   const isErased = (id: string): boolean => sql('SELECT 1 FROM tombstones WHERE id = ?').get(id) !== undefined;
   const ownerOf = (conversationId: string): string | null =>
@@ -103,7 +103,7 @@ export const sqliteReader = ({ sql }: Pick<SqliteDatabase, 'sql'>): CallReader =
       const last = more ? (rows.at(-1)?.mark ?? head) : head;
       const erased = sql('SELECT tenant, id AS call_sid FROM tombstones WHERE mark > ? AND mark <= ? ORDER BY mark').all(Number(after), last) as { tenant: string; call_sid: string }[];
       const asked = ({ tenant }: { readonly tenant: string }): boolean => tenants === null || tenants.includes(tenant);
-      return { calls: rows.filter(asked).map(readState), erased: erased.filter(asked).map((row) => ({ ...row })), mark: String(last), more };
+      return { calls: rows.filter(asked).map((row) => readCallState(row.state)), erased: erased.filter(asked).map((row) => ({ ...row })), mark: String(last), more };
     },
     active: (tenant, endedSince) =>
       states(sql('SELECT state FROM calls WHERE (? IS NULL OR tenant = ?) AND (terminal = 0 OR (terminal = 1 AND changed_at >= ?)) ORDER BY created_at DESC').all(tenant, tenant, endedSince)),
@@ -124,17 +124,6 @@ export const sqliteReader = ({ sql }: Pick<SqliteDatabase, 'sql'>): CallReader =
     createdBefore: (before, limit) => states(sql('SELECT state FROM calls WHERE created_at < ? ORDER BY created_at LIMIT ?').all(before, limit)),
   };
 };
-
-/** Every field that a state has today, as it is for a call that never heard of it. */
-const BLANK = newCallState(
-  { call_sid: '', workspace: '', tenant: '', driver: null, to_number: null, agent_id: null, direction: null, triggers_count: 0, requested_by: null },
-  '',
-  0,
-  '',
-);
-
-/** A call written before a field existed reads as if nothing was known of it. */
-const readState = (row: { state: string }): CallState => ({ ...BLANK, ...(JSON.parse(row.state) as Partial<CallState>) });
 
 const list = (sql: (text: string) => ReturnType<SqliteDatabase['database']['prepare']>, query: ListQuery): { calls: CallState[]; next_cursor: string | null } => {
   const where = ['tenant = :tenant'];
@@ -157,7 +146,7 @@ const list = (sql: (text: string) => ReturnType<SqliteDatabase['database']['prep
     values['sid'] = cursor[2] ?? '';
   }
   const rows = sql(`SELECT state FROM calls WHERE ${where.join(' AND ')} ORDER BY created_at DESC, call_sid DESC LIMIT :limit`).all(values) as { state: string }[];
-  const calls = rows.slice(0, query.limit).map(readState);
+  const calls = rows.slice(0, query.limit).map((row) => readCallState(row.state));
   const last = calls.at(-1);
   return { calls, next_cursor: rows.length > query.limit && last !== undefined ? `${last.created_at}.${last.call_sid}` : null };
 };

@@ -3,6 +3,7 @@
  * wait and share the next transaction; nobody is answered before its commit.
  */
 import { chainStart } from '../core/domain/digest.ts';
+import { movedOn } from '../core/domain/call/call-sid.ts';
 import { decide } from '../core/domain/call/decide.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { keysOf, needsHistory, turnKey } from '../core/domain/call/keys.ts';
@@ -63,6 +64,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
     counts: async (tenant, since) => store.snapshot(() => reader.counts(tenant, since)),
     mergedInto: async (callSid) => store.snapshot(() => reader.mergedInto(callSid)),
     createdBefore: async (before, limit) => store.snapshot(() => reader.createdBefore(before, limit)),
+    sweep: async () => 0,
     check: async () => store.snapshot(() => void reader.mark()),
     close: async () => {
       await commits(() => undefined).catch(() => undefined);
@@ -207,11 +209,3 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
 };
 
 const readEvent = (row: { text: string; whole_text: string | null }): HistoryEvent => ({ event: JSON.parse(row.text) as EventFrame, whole_text: row.whole_text });
-
-/** `EL_x_2026-01-01T00:00:00.000Z` a millisecond later; any other form with a number behind. */
-const movedOn = (callSid: string): string => {
-  const time = /^(.*_)(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/.exec(callSid);
-  if (time !== null) return `${time[1] ?? ''}${new Date(Date.parse(time[2] ?? '') + 1).toISOString()}`;
-  const numbered = /^(.*)\.(\d+)$/.exec(callSid);
-  return numbered === null ? `${callSid}.2` : `${numbered[1] ?? ''}.${Number(numbered[2]) + 1}`;
-};

@@ -122,6 +122,8 @@ export interface CallLog {
   mergedInto(callSid: string): Promise<readonly CallState[]>;
   /** Removes the call whole and leaves a tombstone that every door stops at. false: there is no such call. */
   erase(callSid: string): Promise<boolean>;
+  /** Finishes erasures that a crash cut off; answers how many. A log that erases in one commit has none. */
+  sweep(): Promise<number>;
   /** Calls created before `before`, oldest first, for retention. */
   createdBefore(before: number, limit: number): Promise<readonly CallState[]>;
   /** Answers when the store does; throws `store_unavailable`. */

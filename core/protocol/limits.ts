@@ -29,10 +29,16 @@ export const SIGNATURE_CANDIDATES_MAX_COUNT = 8;
 
 /** One document of the cloud's log holds 1 MiB; half of it leaves room for its own envelope. */
 export const SEGMENT_MAX_BYTES = 512 * 1024;
+/** One commit of the cloud's log holds 10 MiB; what its documents carry beside their texts needs the rest. What would be larger is refused on every log alike. */
+export const COMMIT_MAX_BYTES = 9 * 1024 * 1024;
 /** Read, written and compared at every append: it must stay small. */
 export const PROJECTION_MAX_BYTES = 32 * 1024;
 /** A commit that meets contention is repeated this long, then 503. */
 export const APPEND_RETRY_MAX_MS = 8_000;
+/** One attempt of a commit or read of the cloud's log is given up after this long: two fit into what an append may take. */
+export const STORE_ATTEMPT_MAX_MS = 4_000;
+/** What was changed this long before the last comparison is asked for again: the cloud stamps a change when it is asked for, and it is seen when it is committed. */
+export const CHANGES_OVERLAP_MS = 15_000;
 /** How long an append waits for a busy embedded database, outside the event loop. */
 export const SQLITE_BUSY_MAX_MS = 5_000;
 /** Events asked for at once by a reader of the log. */

@@ -21,6 +21,8 @@ export class EmulatorsMissingError extends Error {
 const START_MAX_MS = 90_000;
 const ASK_AGAIN_MS = 100;
 const END_MAX_MS = 5_000;
+/** Pieces of its output kept, for the case that it does not start. */
+const SAID_MAX_COUNT = 50;
 
 const ENVIRONMENT: Readonly<Record<EmulatorName, string>> = { firestore: 'FIRESTORE_EMULATOR_HOST', pubsub: 'PUBSUB_EMULATOR_HOST' };
 
@@ -68,7 +70,7 @@ const startJar = async (name: EmulatorName, jar: string): Promise<Started> => {
   const port = await freePort();
   const child = spawn('java', ['-Xmx1g', '-Duser.language=en', ...ARGUMENTS[name](jar, port)], { stdio: ['ignore', 'pipe', 'pipe'] });
   const said: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (said.length < 200 && said.push(chunk)));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk) > SAID_MAX_COUNT && said.shift());
   const host = `127.0.0.1:${port}`;
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ENOENT' ? 'there is no `java`' : error.message));
@@ -100,7 +102,10 @@ const answers = async (host: string): Promise<string | null> => {
 
 const end = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
+      resolve();
+      return;
+    }
     const late = setTimeout(() => child.kill('SIGKILL'), END_MAX_MS);
     child.once('exit', () => {
       clearTimeout(late);

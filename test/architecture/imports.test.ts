@@ -18,8 +18,9 @@ const RULES: readonly Rule[] = [
   { files: /^core\/protocol\/rest\.ts$/, imports: [/^core\/protocol\//], types: [CORE], packages: ['zod', '@hono/zod-openapi'] },
   { files: /^core\/(protocol\/|settings)/, imports: [/^core\/protocol\//, /^core\/settings/], types: [CORE], packages: ['zod'] },
   { files: /^core\/domain\//, imports: [CORE], packages: [] },
+  { files: /^ports\/firestore-database\.ts$/, imports: [CORE, /^ports\//], packages: ['@google-cloud/firestore'] },
   { files: /^ports\/[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose'] },
-  { files: /^ports\/[a-z-]+\.[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose', 'pino', 'prom-client', 'ws', '@sentry/core'] },
+  { files: /^ports\/[a-z-]+\.[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose', 'pino', 'prom-client', 'ws', '@sentry/core', /^@google-cloud\/(firestore|pubsub|storage)$/] },
   // Composition roots choose the ways.
   { files: /^(functions\/index|ws-relay\/main)\.ts$/, imports: [CORE, /^ports\//, /^functions\//, /^ws-relay\//], packages: [/^node:/, '@google-cloud/functions-framework'] },
   { files: /^functions\//, imports: [CORE, /^functions\//], types: [PORT_TYPES], packages: [/^node:/, 'hono', /^hono\//, '@hono/zod-openapi', '@hono/node-server', 'zod'] },

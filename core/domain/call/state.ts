@@ -137,3 +137,14 @@ export const newCallState = (call: NewCall, epoch: string, now: number, emptyDig
 
 /** Whether the call has ended: terminal is sticky. */
 export const isTerminal = (status: CallStatus): boolean => status === 'completed' || status === 'failed';
+
+/** Every field that a state has today, as it is for a call that never heard of it. */
+const BLANK = newCallState(
+  { call_sid: '', workspace: '', tenant: '', driver: null, to_number: null, agent_id: null, direction: null, triggers_count: 0, requested_by: null },
+  '',
+  0,
+  '',
+);
+
+/** The state of its JSON text; one written before a field existed reads as if nothing was known of it. */
+export const readCallState = (text: string): CallState => ({ ...BLANK, ...(JSON.parse(text) as Partial<CallState>) });

@@ -1,0 +1,162 @@
+/**
+ * How the cloud's ways use Firestore: every question has a limit, what passes by itself is asked again with jitter up to
+ * APPEND_RETRY_MAX_MS, then `store_unavailable`. A commit whose answer never came may have been applied: whoever writes has to tell,
+ * when it is asked again, what an earlier attempt left behind.
+ */
+import { Firestore, type Transaction, type WriteBatch } from '@google-cloud/firestore';
+import { EarshotError } from '../core/protocol/codes.ts';
+import { APPEND_RETRY_MAX_MS, STORE_ATTEMPT_MAX_MS } from '../core/protocol/limits.ts';
+import type { Log } from './log.ts';
+import type { Runtime, Timer } from './runtime.ts';
+
+export interface FirestoreOptions {
+  /** null: the project that the process runs in. */
+  readonly projectId: string | null;
+  readonly database: string;
+  /** `host:port` of Google's emulator; null: the cloud. */
+  readonly emulatorHost: string | null;
+  readonly runtime: Runtime;
+  readonly log: Log;
+}
+
+export interface FirestoreDatabase {
+  readonly db: Firestore;
+  /** Reads that need not be of one moment. */
+  read<T>(work: () => Promise<T>): Promise<T>;
+  /** Reads of one moment. */
+  snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** All of it or nothing; `work` reads before it writes, and runs again when another commit came between. */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * For what many processes want at once: `work` reads without locks and answers a batch whose preconditions name what it read (null:
+   * nothing to write); where something came between, it runs again. A transaction would wait for the others' locks, and they for its.
+   */
+  optimistic<T>(work: () => Promise<{ readonly batch: WriteBatch | null; readonly value: T }>): Promise<T>;
+  /** The id of a document for an id of any spelling. */
+  docId(id: string): string;
+  /** Whatever is asked afterwards is `store_unavailable`. */
+  close(): Promise<void>;
+}
+
+const FIRST_WAIT_MS = 25;
+const WAIT_MAX_MS = 800;
+/** A connection that died without a word is noticed. */
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 };
+
+/** gRPC status codes, https://grpc.github.io/grpc/core/md_doc_statuscodes.html: these pass by themselves. */
+const PASSING = new Set([1, 2, 4, 8, 10, 13, 14]);
+/** NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, as answers to a batch: something came between. */
+const OVERTAKEN = new Set([5, 6, 9]);
+/** And these are a fault of the set-up: no such database, no right, no credentials. */
+const REFUSED = new Set([5, 7, 16]);
+
+/** Opens nothing yet: the client connects at the first question. */
+export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
+  const { runtime, log } = options;
+  const db = new Firestore({
+    ...(options.projectId === null ? {} : { projectId: options.projectId }),
+    ...(options.emulatorHost === null ? {} : { host: options.emulatorHost, ssl: false }),
+    ...KEEPALIVE,
+    databaseId: options.database,
+  });
+  const state = { open: true };
+  const isOpen = (): boolean => state.open;
+
+  const answered = async <T>(attempt: (given: Attempt) => Promise<T>): Promise<T> => {
+    const started = runtime.monotonic();
+    for (let asked = 0; ; asked++) {
+      if (!isOpen()) throw new EarshotError('store_unavailable');
+      const given: Attempt = { abandoned: false };
+      try {
+        return await limited(runtime, attempt(given), given);
+      } catch (error) {
+        if (!isOpen()) throw new EarshotError('store_unavailable');
+        const code = codeOf(error);
+        if (REFUSED.has(code)) {
+          log.error('Firestore refuses this process', { grpc_code: code, database: options.database });
+          throw new EarshotError('store_unavailable');
+        }
+        if (!PASSING.has(code)) throw error;
+        const wait = Math.min(FIRST_WAIT_MS * 2 ** asked, WAIT_MAX_MS) * (0.5 + runtime.random());
+        if (runtime.monotonic() - started + wait > APPEND_RETRY_MAX_MS) {
+          log.warn('Firestore did not answer in time', { grpc_code: code, database: options.database, attempts: asked + 1 });
+          throw new EarshotError('store_unavailable');
+        }
+        await new Promise<void>((resolve) => void runtime.after(wait, resolve));
+      }
+    }
+  };
+
+  return {
+    db,
+    read: answered,
+    snapshot: (work) => answered(() => db.runTransaction(work, { readOnly: true })),
+    transaction: (work) =>
+      answered((given) =>
+        db.runTransaction(
+          async (transaction) => {
+            const value = await work(transaction);
+            // Given up while it was reading: what asks again must not meet a commit of this one.
+            if (given.abandoned) throw new TooLate();
+            return value;
+          },
+          { maxAttempts: 1 },
+        ),
+      ),
+    optimistic: (work) =>
+      answered(async (given) => {
+        const { batch, value } = await work();
+        if (given.abandoned) throw new TooLate();
+        await batch?.commit().catch((error: unknown) => {
+          throw OVERTAKEN.has(codeOf(error)) ? new Overtaken() : error;
+        });
+        return value;
+      }),
+    docId: (id) => (PLAIN_ID.test(id) ? id : `~${runtime.sha256(id)}`),
+    close: async () => {
+      if (!state.open) return;
+      state.open = false;
+      await db.terminate();
+    },
+  };
+};
+
+/** Firestore takes no slash, no lone dots, no `__*__`, and 1,500 bytes: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields */
+const PLAIN_ID = /^(?!\.{1,2}$)(?!__)[A-Za-z0-9._:+%@-]{1,256}$/;
+
+interface Attempt {
+  abandoned: boolean;
+}
+
+/** Carries the code of a deadline, as the client's own errors do. */
+class TooLate extends Error {
+  override readonly name = 'TooLate';
+  readonly code = 4;
+}
+
+/** Carries the code of a transaction that was aborted. */
+class Overtaken extends Error {
+  override readonly name = 'Overtaken';
+  readonly code = 10;
+}
+
+const limited = async <T>(runtime: Runtime, promise: Promise<T>, given: Attempt): Promise<T> => {
+  let timer: Timer | null = null;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = runtime.after(STORE_ATTEMPT_MAX_MS, () => {
+      given.abandoned = true;
+      reject(new TooLate());
+    });
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    (timer as Timer | null)?.cancel();
+  }
+};
+
+/** -1: not an answer of the store. */
+const codeOf = (error: unknown): number => {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return typeof code === 'number' ? code : -1;
+};

@@ -39,7 +39,10 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
       }),
     change: (id, change) =>
       commit(() => {
-        for (const [column, value] of Object.entries(change)) sql(`UPDATE deliveries SET ${column} = ? WHERE id = ?`).run(value, id);
+        for (const [column, value] of Object.entries(change)) {
+          const kept = column === 'reason' ? " AND reason <> 'used'" : '';
+          sql(`UPDATE deliveries SET ${column} = ? WHERE id = ?${kept}`).run(value, id);
+        }
       }),
     quarantine: (tenant, after, limit) =>
       read(() =>

@@ -46,7 +46,7 @@ export interface RawStore {
   /** Keeps it; the same id again raises its count and moves it to the new reason, unless it was used. Answers the kept entry. */
   put(delivery: Omit<Delivery, 'count'>): Promise<Delivery>;
   get(id: string): Promise<Delivery | null>;
-  /** A delivery in quarantine was used after all, or now belongs elsewhere. */
+  /** A delivery in quarantine was used after all, or now belongs elsewhere. Once used it stays so: of two that drive it again at once, one has used it. */
   change(id: string, change: Partial<Pick<Delivery, 'reason' | 'tenant' | 'call_sid'>>): Promise<void>;
   /** Everything but `used`, oldest first, bodies left out; `after` is the id of the last entry of the page before. tenant null: all. */
   quarantine(tenant: string | null, after: string | null, limit: number): Promise<readonly Delivery[]>;
@@ -56,6 +56,7 @@ export interface RawStore {
   pending(reason: 'waiting' | 'to_fetch', conversationId: string | null, limit: number, after?: { readonly received_at: number; readonly id: string }): Promise<readonly Delivery[]>;
   /** Used deliveries since a time, oldest first, with bodies: what hybrid development listens to. */
   since(tenant: string, after: { readonly received_at: number; readonly id: string }, limit: number): Promise<readonly Delivery[]>;
+  /** A figure for operators: a store that counts by an index may count what was just erased a while longer. */
   quarantineSize(): Promise<number>;
   /** Removes used deliveries received before; answers how many. */
   sweep(before: number): Promise<number>;

@@ -83,6 +83,72 @@ export const rawStoreContract = (name: string, open: () => Promise<RawStore>): v
       expect(await store.get('nothing')).toBeNull();
     });
 
+    it('never takes a used delivery back into quarantine, whoever says so', async () => {
+      await store.put(delivery('d1'));
+      await store.change('d1', { reason: 'unusable', tenant: 't2' });
+      expect(await store.get('d1')).toMatchObject({ reason: 'used', tenant: 't2' });
+      expect(ids(await store.quarantine(null, null, 10))).toEqual([]);
+      expect(await store.quarantineSize()).toBe(0);
+    });
+
+    it('finds a delivery only where it belongs now', async () => {
+      await store.put(delivery('d1', { reason: 'waiting', tenant: null, call_sid: null }));
+      await store.change('d1', { reason: 'to_fetch', tenant: 't1' });
+      expect([ids(await store.unassigned(null, 10)), ids(await store.quarantine('t1', null, 10)), await store.quarantineSize()]).toEqual([[], ['d1'], 1]);
+      expect([ids(await store.pending('waiting', 'c1', 10)), ids(await store.pending('to_fetch', 'c1', 10))]).toEqual([[], ['d1']]);
+      await store.change('d1', { reason: 'used', call_sid: 'EL_c1' });
+      expect([ids(await store.quarantine('t1', null, 10)), ids(await store.pending('to_fetch', null, 10)), await store.quarantineSize()]).toEqual([[], [], 0]);
+      expect(ids(await store.since('t1', { received_at: 0, id: '' }, 10))).toEqual(['d1']);
+      await store.erase('EL_c1', null);
+      expect([await store.get('d1'), ids(await store.since('t1', { received_at: 0, id: '' }, 10))]).toEqual([null, []]);
+    });
+
+    it('is one entry when the same body comes many times at once', async () => {
+      const put = await Promise.all(Array.from({ length: 50 }, (_, n) => store.put(delivery('d1', { reason: 'unusable', received_at: 1_000 + n }))));
+      const kept = await store.get('d1');
+      expect(kept).toEqual({ ...delivery('d1', { reason: 'unusable', received_at: kept?.received_at ?? 0 }), count: kept?.count });
+      expect(new Set(put.map((each) => each.received_at)).size).toBe(1);
+      expect(kept?.count).toBeGreaterThanOrEqual(1);
+      expect(kept?.count).toBeLessThanOrEqual(50);
+      expect(ids(await store.quarantine(null, null, 100))).toEqual(['d1']);
+      expect(await store.quarantineSize()).toBe(1);
+    });
+
+    it('ends as used when the same body is used and put aside at once', async () => {
+      await Promise.all([
+        ...Array.from({ length: 5 }, () => store.put(delivery('d1', { reason: 'waiting', tenant: null, call_sid: null }))),
+        store.put(delivery('d1')).then(() => store.change('d1', { reason: 'unusable' })),
+      ]);
+      expect(await store.get('d1')).toMatchObject({ reason: 'used', tenant: 't1', call_sid: 'EL_c1' });
+      expect([ids(await store.since('t1', { received_at: 0, id: '' }, 10)), ids(await store.quarantine(null, null, 10))]).toEqual([['d1'], []]);
+    });
+
+    const words = 'ü漢😀'.repeat(60).slice(0, 240);
+    it.each([
+      ['paths', '../a/b', '..', 'used/../x', '.'],
+      ['marks', 'a b?c=d&e#f%2F', '{{projectId}}', '"\'<>\\`', '*,-_.~!'],
+      ['other letters, as long as they may be', words, `${words}1`, `${words}2`, `${words}3`],
+    ])('keeps ids made of %s apart and whole', async (_what, id, tenant, conversation, call) => {
+      const odd = delivery(id, { tenant, workspace: tenant, reach_tenant: tenant, agent_id: call, type: words.slice(0, 100), conversation_id: conversation, call_sid: call, body: '{{projectId}}' });
+      await store.put(odd);
+      await store.put(delivery('plain', { body: '' }));
+      await store.put(delivery('waits', { reason: 'waiting', tenant, conversation_id: conversation, call_sid: null, body: null }));
+      expect(await store.get(id)).toEqual({ ...odd, count: 1 });
+      expect(await store.since(tenant, { received_at: 0, id: '' }, 10)).toEqual([{ ...odd, count: 1 }]);
+      expect(ids(await store.pending('waiting', conversation, 10))).toEqual(['waits']);
+      expect(ids(await store.quarantine(tenant, null, 10))).toEqual(['waits']);
+      await store.erase(call, null);
+      expect([await store.get(id), (await store.get('plain'))?.body, (await store.get('waits'))?.body]).toEqual([null, '', null]);
+      await store.erase('', conversation);
+      expect([await store.get('waits'), (await store.get('plain'))?.id]).toEqual([null, 'plain']);
+    });
+
+    it('gives back a large body of any letters as it was', async () => {
+      const body = JSON.stringify({ words: 'Grüße, 漢字 😀 '.repeat(100_000) });
+      await store.put(delivery('d1', { body }));
+      expect((await store.get('d1'))?.body === body).toBe(true);
+    });
+
     it('tells a tenant its used deliveries after a position, in order', async () => {
       for (const [id, at] of [['b', 1], ['a', 1], ['c', 2]] as const) await store.put(delivery(id, { received_at: at }));
       await store.put(delivery('other', { tenant: 't2', received_at: 1 }));

@@ -12,6 +12,7 @@ import { listen } from './listen.ts';
 import { migrate } from './migrate.ts';
 import { printable, printerTo } from './output.ts';
 import { tail } from './tail.ts';
+import { trace } from './trace.ts';
 import { addAgent, addTenant, listAgents, listTenants, removeAgent, setHours } from './tenants.ts';
 import { addUser, changePassword, changeRoles, disableUser, listUsers } from './users.ts';
 import { listQuarantine, redrive, sendWebhook } from './webhooks.ts';
@@ -147,6 +148,7 @@ const callingVerbs = (verb: AddVerb): void => {
     callVerbs.calls,
   );
   verb('show <call>', 'show everything known of a call, and its words', [['--events', 'its events too']], callVerbs.show);
+  verb('trace <call>', 'show when each event of a call was received, committed, heard of by a relay and written to a screen', [['--relay <address>', 'ask this relay, where there are several']], trace);
   verb('end <call>', 'ask the provider to end a call', [], callVerbs.end);
   verb('fetch <conversation>', 'read a conversation from the provider into its call', [], callVerbs.fetchConversation);
   verb('erase <call>', 'erase a call whole, for ever', [['--yes', 'it is meant']], callVerbs.erase);

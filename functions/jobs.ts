@@ -4,6 +4,7 @@ import { eraseCall } from './calls/end-and-erase.ts';
 import { freePending } from './calls/redrive.ts';
 import { settleDials } from './calls/settle-dials.ts';
 import type { Parts } from './parts.ts';
+import { lookAtWebhooks } from './reconciler/look-at-webhooks.ts';
 import { followCalls, reconcile, type Reconciled } from './reconciler/reconcile.ts';
 
 /** Calls erased by retention in one run; the rest follow in the next. */
@@ -44,13 +45,14 @@ const callJobs = async (parts: Parts, compare: (parts: Parts) => Promise<Reconci
   return { freed, reconciled, settled };
 };
 
-/** Removes what is past its time, and counts the quarantine. */
+/** Removes what is past its time, counts the quarantine, and looks whether the provider still sends. */
 export const runJanitor = async (parts: Parts): Promise<{ readonly swept: number }> => {
   const now = parts.runtime.now();
   const entries = await run(parts, 'sweep the directory', 0, () => parts.directory.sweep(now));
   const erasures = await run(parts, 'sweep the log', 0, () => parts.callLog.sweep());
   const deliveries = await run(parts, 'sweep raw deliveries', 0, () => parts.rawStore.sweep(now - RAW_KEPT_MS));
   const subscriptions = await run(parts, 'sweep the bus', 0, () => parts.bus.sweep());
+  await run(parts, 'look at the webhooks of the provider', undefined, () => lookAtWebhooks(parts));
   await run(parts, 'count the quarantine', undefined, async () => parts.metrics.set('earshot_quarantine_size', {}, await parts.rawStore.quarantineSize()));
   return { swept: entries + erasures + deliveries + subscriptions };
 };

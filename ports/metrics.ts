@@ -18,6 +18,8 @@ export const METRICS = {
   earshot_gaps_filled_total: { kind: 'counter', labels: [], help: 'Gaps in what the bus brought, filled from the log.' },
   earshot_history_lost_total: { kind: 'counter', labels: [], help: 'Times a viewer was told that history is lost.' },
   earshot_reconciler_additions_total: { kind: 'counter', labels: ['what'], help: 'Calls found, finished or settled by the reconciler first. Finished ones mean that webhooks are silent.' },
+  earshot_calls_stuck: { kind: 'gauge', labels: ['what'], help: 'Calls that do not go on by themselves: unknown (a dial that nobody answered for), needs_person (nobody ever will), overdue (silent for longer than a call can be).' },
+  earshot_provider_webhook_ok: { kind: 'gauge', labels: ['workspace'], help: 'Whether the provider still sends its webhook here: 1, or 0 where it is switched off or missing. Not written where the key may not read it.' },
   earshot_dials_total: { kind: 'counter', labels: ['result'], help: 'Dials by how the provider answered.' },
 } as const satisfies Record<string, { kind: 'counter' | 'gauge' | 'histogram'; labels: readonly string[]; help: string }>;
 

@@ -8,7 +8,7 @@ import { EarshotError } from '../core/protocol/codes.ts';
 import type { Workspace } from './directory.ts';
 import { answerOfDial, answerOfFailure } from './voice-provider.elevenlabs-dial.ts';
 import { openMonitor } from './voice-provider.elevenlabs-monitor.ts';
-import type { ConversationFilter, ConversationSummary, VoiceProvider } from './voice-provider.ts';
+import type { ConversationFilter, ConversationSummary, ProviderWebhook, VoiceProvider } from './voice-provider.ts';
 
 /** A read that takes longer is not coming. */
 const READ_MAX_MS = 15_000;
@@ -37,10 +37,10 @@ export const elevenLabsProvider = (options: ElevenLabsOptions = {}): VoiceProvid
   const dialMaxMs = options.dialMaxMs ?? DIAL_POST_MAX_MS;
   const readMaxMs = options.readMaxMs ?? READ_MAX_MS;
 
-  /** null: 404. */
-  const read = async (workspace: Workspace, path: string): Promise<unknown> => {
+  /** null: an answer that says it is not there (for this key). */
+  const read = async (workspace: Workspace, path: string, absent: readonly number[] = [404]): Promise<unknown> => {
     const answer = await answered(() => ask(`${apiUrl(workspace)}${path}`, { headers: headersOf(workspace), redirect: 'manual', signal: AbortSignal.timeout(readMaxMs) }));
-    if (answer.status === 404) {
+    if (absent.includes(answer.status)) {
       await discard(answer);
       return null;
     }
@@ -91,6 +91,14 @@ export const elevenLabsProvider = (options: ElevenLabsOptions = {}): VoiceProvid
       if (!Array.isArray(conversations)) throw new EarshotError('provider_unavailable');
       const cursor = has_more !== false && typeof next_cursor === 'string' && next_cursor !== '' ? next_cursor : null;
       return { conversations: conversations.flatMap(summaryIn), next_cursor: cursor };
+    },
+
+    webhooks: async (workspace) => {
+      const answer = await read(workspace, '/workspace/webhooks', NOT_FOR_THIS_KEY);
+      if (answer === null) return null;
+      const { webhooks } = answer as Readonly<Record<string, unknown>>;
+      if (!Array.isArray(webhooks)) throw new EarshotError('provider_unavailable');
+      return webhooks.flatMap(webhookIn);
     },
 
     audio: async (workspace, conversationId) => {
@@ -209,6 +217,15 @@ const queryOf = (filter: ConversationFilter): URLSearchParams => {
   for (const status of filter.exclude_statuses ?? []) query.append('exclude_statuses', status);
   if (filter.dynamic_variable !== undefined) query.set('dynamic_variable_params', `${filter.dynamic_variable.name}:eq:${filter.dynamic_variable.value}`);
   return query;
+};
+
+/** A key may be restricted to what it needs, and this is not among it. */
+const NOT_FOR_THIS_KEY = [401, 403, 404];
+
+const webhookIn = (row: unknown): readonly ProviderWebhook[] => {
+  if (typeof row !== 'object' || row === null) return [];
+  const { webhook_url, is_disabled, is_auto_disabled } = row as Readonly<Record<string, unknown>>;
+  return typeof webhook_url === 'string' ? [{ url: webhook_url, enabled: is_disabled !== true && is_auto_disabled !== true }] : [];
 };
 
 const summaryIn = (row: unknown): readonly ConversationSummary[] => {

@@ -35,6 +35,13 @@ export interface ConversationFilter {
   readonly dynamic_variable?: { readonly name: string; readonly value: string };
 }
 
+/** One of the webhooks that the account has configured. */
+export interface ProviderWebhook {
+  readonly url: string;
+  /** Neither a person nor the provider itself has switched it off. */
+  readonly enabled: boolean;
+}
+
 /** A live session of the provider's monitoring, where the plan has it. */
 export interface MonitorSession {
   /** Sends a command; resolves when it was handed over. */
@@ -51,6 +58,8 @@ export interface VoiceProvider {
   conversations(workspace: Workspace, filter: ConversationFilter): Promise<{ readonly conversations: readonly ConversationSummary[]; readonly next_cursor: string | null }>;
   /** The recording, passed through; null: there is none. */
   audio(workspace: Workspace, conversationId: string): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly content_type: string; readonly content_length: number | null } | null>;
+  /** The webhooks of the account; null: this key may not read them, or the provider does not tell. */
+  webhooks(workspace: Workspace): Promise<readonly ProviderWebhook[] | null>;
   /** Asks the provider to end an active call. `not_supported` where it offers no way. */
   end(workspace: Workspace, conversationId: string): Promise<'asked' | 'not_supported'>;
   /** Follows an active call. Events are the provider's own JSON. null: not to be had for this call. */

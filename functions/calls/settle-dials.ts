@@ -3,6 +3,7 @@ import { DIAL_DRIVERS_MAX_COUNT, DIAL_POST_MAX_MS, DIAL_UNKNOWN_MAX_MS, DIALS_AT
 import type { Fact } from '../../core/domain/call/facts.ts';
 import type { CallState } from '../../core/domain/call/state.ts';
 import type { Parts } from '../parts.ts';
+import { isOverdue } from '../reconciler/what-is-due.ts';
 import { appended } from './publish.ts';
 
 /** A dial begun longer ago than this has had its answer, or nobody was left to hear it. */
@@ -14,13 +15,26 @@ const NEVER_BEGUN_MS = (Math.ceil(DIAL_DRIVERS_MAX_COUNT / DIALS_AT_ONCE_COUNT) 
 export const settleDials = async (parts: Parts): Promise<number> => {
   const now = parts.runtime.now();
   let settled = 0;
-  for (const call of await parts.callLog.active(null, Number.MAX_SAFE_INTEGER)) {
+  const calls = await parts.callLog.active(null, Number.MAX_SAFE_INTEGER);
+  countStuck(parts, calls, now);
+  for (const call of calls) {
     const fact = overdue(call, now);
     if (fact === null) continue;
     const result = await appended(parts, () => parts.callLog.append(call.call_sid, [{ fact, source: 'reconciler', conversation_id: null, provider_call_id: null }]));
     if (result?.results[0]?.result === 'appended') settled += 1;
   }
   return settled;
+};
+
+/** As this run found them: what it settles is no longer counted by the next. */
+const countStuck = ({ metrics }: Parts, calls: readonly CallState[], now: number): void => {
+  const stuck = { unknown: 0, needs_person: 0, overdue: 0 };
+  for (const call of calls) {
+    if (call.reason === 'needs_person') stuck.needs_person += 1;
+    else if (call.status === 'unknown') stuck.unknown += 1;
+    else if (isOverdue(call, now)) stuck.overdue += 1;
+  }
+  for (const [what, count] of Object.entries(stuck)) metrics.set('earshot_calls_stuck', { what }, count);
 };
 
 const overdue = (call: CallState, now: number): Fact | null => {

@@ -77,12 +77,13 @@ const Change = z.strictObject({
   retries: z.boolean().optional(),
   concurrency: z.int().min(0).max(1_000).optional(),
   unruly: z.number().min(0).max(1).optional(),
+  disabled: z.boolean().optional(),
 });
 
-/** `POST /simulator/settings {pace?, retries?, concurrency?, unruly?}`. */
+/** `POST /simulator/settings {pace?, retries?, concurrency?, unruly?, disabled?}`. */
 export const change = (simulator: Simulator, body: unknown): Answer => {
   const parsed = Change.safeParse(body);
-  if (!parsed.success) return problem(422, 'invalid_request', 'Send some of {"pace", "retries", "concurrency", "unruly"}.');
+  if (!parsed.success) return problem(422, 'invalid_request', 'Send some of {"pace", "retries", "concurrency", "unruly", "disabled"}.');
   for (const [name, value] of Object.entries(parsed.data)) if (value !== undefined) Object.assign(simulator.settings, { [name]: value });
   return json(200, { settings: simulator.settings });
 };

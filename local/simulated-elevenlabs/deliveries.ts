@@ -1,4 +1,5 @@
 /** Webhooks on their way: signed, sent, tried again by ElevenLabs' schedule, kept over restarts. */
+import { WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Runtime } from '../../ports/runtime.ts';
 import { attemptDelayMs, isTriedAgain } from './retry-schedule.ts';
@@ -7,7 +8,7 @@ import type { LiveSettings } from './settings.ts';
 import { signatureHeader } from './signature.ts';
 import type { Delivery, Store } from './store.ts';
 
-const PATH = '/webhooks/elevenlabs/post-call';
+const PATH = WEBHOOK_PATHS['post-call'];
 const ATTEMPTS_SHOWN_COUNT = 100;
 
 /** What became of one attempt. */
@@ -47,9 +48,19 @@ export const startDeliveries = (parts: DeliveryParts): Deliveries => {
   const attempts: Attempt[] = [];
   const isStopped = (): boolean => signal.aborted;
 
+  const letGo = ({ id }: Delivery): void => {
+    store.removeDelivery(id);
+    pending.delete(id);
+    parts.changed();
+  };
+
   const attempt = async (delivery: Delivery): Promise<void> => {
     const baseUrl = await parts.baseUrl();
     if (isStopped()) return;
+    if (settings.disabled) {
+      letGo(delivery);
+      return;
+    }
     const secret = delivery.signed_wrongly ? `${parts.webhookSecret}_of_somebody_else` : parts.webhookSecret;
     const signature = signatureHeader(secret, Math.floor(runtime.now() / 1_000), delivery.body);
     const status = await post(baseUrl + PATH, { 'elevenlabs-signature': signature }, delivery.body, signal);
@@ -61,9 +72,7 @@ export const startDeliveries = (parts: DeliveryParts): Deliveries => {
     const again = status !== 200 && settings.retries && isTriedAgain(delivery.type, status);
     const delay = again ? attemptDelayMs(delivery.attempt + 1, runtime.random()) : null;
     if (delay === null) {
-      store.removeDelivery(delivery.id);
-      pending.delete(delivery.id);
-      parts.changed();
+      letGo(delivery);
       return;
     }
     const next = { ...delivery, attempt: delivery.attempt + 1, due_at: runtime.now() + delay * settings.pace };

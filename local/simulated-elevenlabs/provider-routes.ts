@@ -1,5 +1,6 @@
 /** ElevenLabs' own routes: dial, read, list, audio. */
 import { z } from 'zod';
+import { WEBHOOK_PATHS } from '../../core/protocol/ingest.ts';
 import type { CallRecord } from './call-record.ts';
 import { misbehaving } from './call-record.ts';
 import { conversationOf, durationSeconds, startSeconds, summaryOf } from './conversation.ts';
@@ -150,3 +151,22 @@ const holds = (condition: string, record: CallRecord): boolean => {
   const [name = '', operator, ...value] = condition.split(':');
   return operator === 'eq' && String(record.dynamic_variables[name]) === value.join(':');
 };
+
+/** The account's webhooks: ours alone. ElevenLabs lists no `retry_enabled`, though it takes one. */
+export const webhooks = ({ settings: { webhookBaseUrl, disabled } }: Simulator): Answer =>
+  json(200, {
+    webhooks:
+      webhookBaseUrl === null
+        ? []
+        : [{
+            name: 'Earshot',
+            webhook_id: 'webhook_simulated',
+            webhook_url: webhookBaseUrl + WEBHOOK_PATHS['post-call'],
+            is_disabled: false,
+            is_auto_disabled: disabled,
+            created_at_unix: 1_760_000_000,
+            auth_type: 'hmac',
+            most_recent_failure_error_code: disabled ? 503 : null,
+            most_recent_failure_timestamp: disabled ? 1_760_000_001 : null,
+          }],
+  });

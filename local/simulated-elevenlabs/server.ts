@@ -11,7 +11,7 @@ import type { Attempt } from './deliveries.ts';
 import type { Answer } from './http.ts';
 import { json, problem, readJson, write } from './http.ts';
 import { serveMonitor } from './monitor.ts';
-import { audio, conversation, conversations, dial } from './provider-routes.ts';
+import { audio, conversation, conversations, dial, webhooks } from './provider-routes.ts';
 import type { SimulatedElevenLabsOptions } from './settings.ts';
 import { isMonitored, openSimulator } from './simulator.ts';
 import type { Simulator } from './simulator.ts';
@@ -120,6 +120,7 @@ const answerDial = async (simulator: Simulator, telephony: 'twilio' | 'sip_trunk
 
 const read = (simulator: Simulator, url: URL): Answer => {
   if (url.pathname === CONVERSATIONS) return conversations(simulator, url.searchParams);
+  if (url.pathname === '/v1/workspace/webhooks') return webhooks(simulator);
   const [, id, part] = /^\/v1\/convai\/conversations\/([^/]+)(?:\/(audio))?$/.exec(url.pathname) ?? [];
   if (id === undefined) return json(404, { detail: 'Not Found' });
   return part === 'audio' ? audio(simulator, id) : conversation(simulator, id);

@@ -42,4 +42,6 @@ export interface LiveSettings {
   retries: boolean;
   concurrency: number;
   unruly: number;
+  /** The webhook is switched off, as ElevenLabs does after a week of failures: nothing is sent until a person switches it on. */
+  disabled: boolean;
 }

@@ -66,6 +66,7 @@ export const openSimulator = (options: SimulatedElevenLabsOptions): Simulator =>
     retries: options.retries ?? false,
     concurrency: options.concurrency ?? 20,
     unruly: options.unruly ?? 0,
+    disabled: false,
   };
   const records = new Map(store.calls().map((record) => [record.conversation_id, record]));
   const runs = new Map<string, RunningCall>();

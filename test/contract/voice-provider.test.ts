@@ -99,6 +99,21 @@ describe('the voice provider, talking to the simulated ElevenLabs', () => {
     expect([...bytes.slice(0, 2)]).toStrictEqual([0xff, 0xf3]);
   });
 
+  test('tells of the webhooks of the account, and whether they are switched on', async () => {
+    const receiver = await startReceiver();
+    const simulated = await startSimulatedElevenLabs({ apiKey: 'simulated-key', webhookSecret: 'wsec_simulated', webhookBaseUrl: receiver.url, pace: 0 });
+    closing.push(() => receiver.close(), () => simulated.close());
+    const url = `${receiver.url}/webhooks/elevenlabs/post-call`;
+    expect(await provider.webhooks(workspaceAt(simulated.url))).toStrictEqual([{ url, enabled: true }]);
+    await fetch(`${simulated.url}/simulator/settings`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"disabled":true}' });
+    expect(await provider.webhooks(workspaceAt(simulated.url))).toStrictEqual([{ url, enabled: false }]);
+    // Whoever has switched it off sends nothing, and tries nothing again later.
+    await dial(simulated);
+    await simulated.idle();
+    expect(receiver.received.filter((delivery) => delivery.path.endsWith('/post-call'))).toStrictEqual([]);
+    expect(await provider.webhooks(workspaceAt(simulated.url, { api_key: 'restricted' }))).toBeNull();
+  });
+
   test('monitors an active call from its history to its end', async () => {
     const simulated = await start(0.01);
     const id = await dial(simulated);
@@ -163,10 +178,12 @@ describe('a voice provider that does not answer as it should', () => {
   const impatient = elevenLabsProvider({ readMaxMs: 700 });
   const unavailable = new EarshotError('provider_unavailable');
 
-  test.each(faults)('%s: reading one and listing throw provider_unavailable', async (_, listener) => {
+  test.each(faults)('%s: reading one, listing and looking at webhooks throw provider_unavailable', async (name, listener) => {
     const workspace = workspaceAt(await startProvider(listener));
     await expect(impatient.conversation(workspace, 'conv_1')).rejects.toStrictEqual(unavailable);
     await expect(impatient.conversations(workspace, { cursor: null, page_size: 10 })).rejects.toStrictEqual(unavailable);
+    // A key that may not see them is no fault.
+    if (name !== 'answers 401') await expect(impatient.webhooks(workspace)).rejects.toStrictEqual(unavailable);
   });
 
   test.each(faults.filter(([name]) => !/HTML|bare|without end|after the head/.test(name)))('%s: asking for the recording throws provider_unavailable', async (_, listener) => {
@@ -180,6 +197,14 @@ describe('a voice provider that does not answer as it should', () => {
     await expect(impatient.end(workspace, 'conv_1')).rejects.toStrictEqual(unavailable);
     await expect(impatient.monitor(workspace, 'conv_1', () => undefined, () => undefined)).rejects.toStrictEqual(unavailable);
     await expect(impatient.end(workspaceAt(url, { base_url: 'not a url' }), 'conv_1')).rejects.toStrictEqual(unavailable);
+  });
+
+  test.each([
+    ['{"webhooks":[null,7,{},{"webhook_url":"https://a.example/x"},{"webhook_url":"https://b.example/x","is_disabled":true,"is_auto_disabled":false}]}', [{ url: 'https://a.example/x', enabled: true }, { url: 'https://b.example/x', enabled: false }]],
+    ['{"webhooks":[]}', []],
+  ])('webhooks that name no address are passed over: %s', async (body, webhooks) => {
+    const url = await startProvider((_, response) => response.end(body));
+    expect(await impatient.webhooks(workspaceAt(url))).toStrictEqual(webhooks);
   });
 
   test('rows of a list that name no conversation are passed over', async () => {

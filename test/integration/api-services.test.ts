@@ -13,6 +13,7 @@ const provider: VoiceProvider = {
   conversation: async () => null,
   conversations: async () => ({ conversations: [], next_cursor: null }),
   audio: async (_workspace, id) => (id === 'conv_html' ? sound('text/html') : id === 'conv_audio' ? sound('audio/mpeg') : null),
+  webhooks: async () => null,
   end: async () => 'not_supported',
   monitor: async () => null,
 };

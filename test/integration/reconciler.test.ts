@@ -691,6 +691,61 @@ describe('the jobs', () => {
     expect(await parts.callLog.find('c1')).toMatchObject({ status: 'completed' });
   });
 
+  it('tell which calls do not go on by themselves', async () => {
+    const { earshot, provider, parts } = await start();
+    const stuck = async (): Promise<Record<string, string>> => {
+      const text = await parts.metrics.text();
+      return Object.fromEntries([...text.matchAll(/^earshot_calls_stuck\{what="(\w+)"\} (\d+)$/gm)].map(([, what = '', count = '']) => [what, count]));
+    };
+    await runFollower(parts);
+    expect(await stuck()).toEqual({ unknown: '0', needs_person: '0', overdue: '0' });
+    await live(earshot, 'c1');
+    await dialling(parts);
+    // Nobody could find out more.
+    provider.beforeRead = provider.beforeList = unavailable;
+    for (const [minutes, shown] of [
+      [2, { unknown: '0', needs_person: '0', overdue: '0' }],
+      [1, { unknown: '1', needs_person: '0', overdue: '0' }],
+      // Each run counts what it finds, and what it settles only in the next.
+      [9, { unknown: '1', needs_person: '0', overdue: '0' }],
+      [1, { unknown: '0', needs_person: '1', overdue: '0' }],
+      [30, { unknown: '0', needs_person: '1', overdue: '1' }],
+    ] as const) {
+      earshot.move(minutes * MINUTE_MS);
+      await runFollower(parts);
+      expect([minutes, await stuck()]).toEqual([minutes, shown]);
+    }
+  });
+
+  it.each([
+    ['one of ours that is on', [{ url: 'https://api.example/webhooks/elevenlabs/post-call', enabled: true }], '1'],
+    ['one behind a path of somebody else', [{ url: 'https://proxy.example/earshot/webhooks/elevenlabs/post-call?x=1', enabled: true }], '1'],
+    ['one of ours that is off', [{ url: 'https://api.example/webhooks/elevenlabs/post-call', enabled: false }], '0'],
+    ['only others', [{ url: 'https://crm.example/hook', enabled: true }, { url: 'no url', enabled: true }], '0'],
+    ['none', [], '0'],
+    ['what this key may not see', null, undefined],
+  ])('tell whether the provider still sends its webhook here: of %s', async (_, webhooks, shown) => {
+    const { provider, parts } = await start();
+    provider.configured = (workspace) => (workspace === 'w1' ? webhooks : null);
+    await runJanitor(parts);
+    const text = await parts.metrics.text();
+    expect(/^earshot_provider_webhook_ok\{workspace="w1"\} (\d)$/m.exec(text)?.[1]).toBe(shown);
+    expect(text).not.toContain('workspace="w2"');
+  });
+
+  it('say nothing of the webhook while the provider does not answer, and go on', async () => {
+    const { earshot, provider, parts } = await start();
+    provider.configured = unavailable;
+    await runJanitor(parts);
+    expect(await parts.metrics.text()).not.toMatch(/^earshot_provider_webhook_ok\{/m);
+    expect(warnings(earshot, 'a job failed')).toBe(0);
+    provider.configured = () => {
+      throw new Error('a fault of ours');
+    };
+    expect(await runJanitor(parts)).toEqual({ swept: 0 });
+    expect(warnings(earshot, 'a job failed; it runs again')).toBe(1);
+  });
+
   it('sweep subscriptions of the bus, and one part that fails stops no other', async () => {
     const { earshot, provider, parts } = await start({
       parts: (made) => ({

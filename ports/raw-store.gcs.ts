@@ -26,7 +26,7 @@
  * rule ever touches what is in quarantine.
  */
 import type { Log } from './log.ts';
-import { gcsBucket, type ListedObject, type Written } from './raw-store.gcs-bucket.ts';
+import { gcsBucket, type ListedObject, type ListQuery, type Written } from './raw-store.gcs-bucket.ts';
 import { DELIVERIES, deliveryOf, entryOf, gcsLayout, labelsOf, QUARANTINE, QUARANTINE_BY_TENANT, USED_BY_TENANT, type Entry } from './raw-store.gcs-layout.ts';
 import { inOrder } from './raw-store.gcs-order.ts';
 import { AT_ONCE_COUNT, gcsReading, INDEX_SETTLED_MS, nextName, type Kept } from './raw-store.gcs-reading.ts';
@@ -56,7 +56,8 @@ const QUARANTINE_COUNTED_MAX = 100_000;
 const SWEEP_MAX_MS = 60_000;
 /** Quarantine index objects that one sweep holds against their truths. */
 const SWEEP_CHECKED_COUNT = 1_000;
-const SWEEP_BATCH_COUNT = 500;
+/** Names of one list: the most that Google gives. */
+const BATCH_COUNT = 1_000;
 const CONFLICT_WAIT_MS = 20;
 
 /** @throws every method EarshotError `store_unavailable`, with nothing of a delivery in it */
@@ -134,20 +135,27 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
     }
   };
 
+  /** All names of a list, batch by batch, each in a time of its own; `take` answers whether to go on. */
+  const eachBatch = async (query: Pick<ListQuery, 'prefix' | 'before'>, take: (indexes: readonly ListedObject[]) => Promise<boolean>): Promise<void> => {
+    for (let from = query.prefix; ; ) {
+      const indexes = await bucket.list({ ...query, from, most: BATCH_COUNT }, begin());
+      const last = indexes.at(-1);
+      if (!(await take(indexes)) || last === undefined || indexes.length < BATCH_COUNT) return;
+      from = nextName(last.name);
+    }
+  };
+
   const sweepFolder = async (prefix: string, before: number, end: number): Promise<number> => {
     let removed = 0;
-    let from = prefix;
-    while (runtime.monotonic() < end) {
-      const indexes = await bucket.list({ prefix, from, before: layout.at(prefix, before), most: SWEEP_BATCH_COUNT }, begin());
+    await eachBatch({ prefix, before: layout.at(prefix, before) }, async (indexes) => {
       const gone = await inOrder(indexes, AT_ONCE_COUNT, async (index) => {
+        if (runtime.monotonic() > end) return false;
         const kept = await find(index, begin());
         return kept !== null && kept.entry.received_at < before && (await removeWhole(kept));
       });
       removed += gone.filter(Boolean).length;
-      const last = indexes.at(-1);
-      if (last === undefined || indexes.length < SWEEP_BATCH_COUNT) break;
-      from = nextName(last.name);
-    }
+      return runtime.monotonic() < end;
+    });
     return removed;
   };
 
@@ -218,9 +226,13 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
       return withBodies(await page({ prefixes: [layout.usedOf(tenant)], after, limit, fits: (entry) => entry.tenant === tenant }, until), until);
     },
     quarantineSize: async () => {
-      const names = await bucket.list({ prefix: QUARANTINE_BY_TENANT, most: QUARANTINE_COUNTED_MAX }, begin() + SWEEP_MAX_MS);
       // A delivery that is moved, or that several bring at once, may have two names for a while.
-      return new Set(names.map(({ name }) => layout.truthOf(name))).size;
+      const truths = new Set<string>();
+      await eachBatch({ prefix: QUARANTINE_BY_TENANT }, (indexes) => {
+        for (const { name } of indexes) truths.add(layout.truthOf(name));
+        return Promise.resolve(truths.size < QUARANTINE_COUNTED_MAX);
+      });
+      return truths.size;
     },
     sweep: async (before) => {
       const end = runtime.monotonic() + SWEEP_MAX_MS;
@@ -232,8 +244,10 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
     erase: async (callSid, conversationId) => {
       const isTheirs = ({ entry }: Kept): boolean => entry.call_sid === callSid || (conversationId !== null && entry.conversation_id === conversationId);
       for (const prefix of layout.related(callSid, conversationId)) {
-        const indexes = await bucket.list({ prefix, most: Infinity }, begin());
-        await inOrder(indexes, AT_ONCE_COUNT, (index) => eraseOne(index, isTheirs));
+        await eachBatch({ prefix }, async (indexes) => {
+          await inOrder(indexes, AT_ONCE_COUNT, (index) => eraseOne(index, isTheirs));
+          return true;
+        });
       }
     },
     check: async () => {

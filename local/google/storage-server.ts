@@ -32,8 +32,8 @@ export interface StorageFault {
 export interface StorageServer {
   /** `http://127.0.0.1:<port>`, as `apiEndpoint` takes it. */
   readonly url: string;
-  /** null: nothing goes wrong. */
-  fault: (request: StorageRequest) => StorageFault | null;
+  /** null: nothing goes wrong. A request waits for a promise. */
+  fault: (request: StorageRequest) => StorageFault | null | Promise<StorageFault | null>;
   /** Every object of a bucket, by name: for tests that look behind the store. */
   objects(bucket: string): readonly StorageObject[];
   /** Connections that are open. */
@@ -72,7 +72,7 @@ export const storageServer = async (options: StorageServerOptions): Promise<Stor
       answer(res, refusal(404, 'notFound'));
       return;
     }
-    const fault = handle.fault({ kind: asked.kind, name: asked.name });
+    const fault = await handle.fault({ kind: asked.kind, name: asked.name });
     const made = fault === null || fault.applied ? api(asked) : refusal(503, 'backendError');
     if (fault === null) answer(res, made);
     else if (fault.answer === 'cut') cutInTheMiddle(res, made);

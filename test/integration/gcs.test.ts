@@ -169,6 +169,50 @@ describe('faults', () => {
     expect(left.filter((one) => one !== null && (one.conversation_id !== null || one.call_sid !== null))).toEqual([]);
   }, 60_000);
 
+  /** Holds the first request that fits until it is let go. */
+  const hold = (fits: (kind: string, name: string) => boolean): { readonly held: Promise<void>; letGo(): void } => {
+    let tell: () => void = () => undefined;
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (tell = resolve));
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    let taken = false;
+    rig.server.fault = async ({ kind, name }) => {
+      if (taken || !fits(kind, name)) return null;
+      taken = true;
+      tell();
+      await gate;
+      return null;
+    };
+    return { held, letGo: () => letGo() };
+  };
+
+  it('of one that tidies up late do not take away what another has come to need', async () => {
+    const [slow, quick] = [rig.store({ aheadMs: 0 }), rig.store({ aheadMs: 0 })];
+    await slow.put(waiting('d1'));
+    const { held, letGo } = hold((kind, name) => kind === 'remove' && name.startsWith('quarantine/pending/waiting/'));
+    const moved = slow.change('d1', { reason: 'to_fetch' });
+    await limited(held, 'the removal');
+    await quick.change('d1', { reason: 'waiting' });
+    letGo();
+    await moved;
+    expect(rig.missing()).toEqual([]);
+    expect((await quick.pending('waiting', null, 10)).map(({ id }) => id)).toEqual(['d1']);
+  });
+
+  it('of one that keeps a delivery late do not hide it from an erasure, though the same was kept and erased meanwhile', async () => {
+    const [slow, quick] = [rig.store({ aheadMs: 0 }), rig.store({ aheadMs: 0 })];
+    const { held, letGo } = hold((kind, name) => kind === 'write' && name === 'deliveries/d1');
+    const put = slow.put(rawDelivery('d1'));
+    await limited(held, 'the writing');
+    await quick.put(rawDelivery('d1'));
+    await quick.erase('EL_c1', 'c1');
+    letGo();
+    await put;
+    expect(rig.missing()).toEqual([]);
+    await quick.erase('', 'c1');
+    expect(await quick.get('d1')).toBeNull();
+  });
+
   it('never make a repeat fail because its count cannot be written', async () => {
     const store = rig.store();
     await store.put(rawDelivery('d1'));

@@ -57,7 +57,9 @@ export const eventBusContract = (way: string, setUp: () => Promise<BusSetup>): v
       await bus.subscribe(take);
       for (const message of messages) await bus.publish(message);
       await has(messages.length);
-      expect(got).toEqual(messages);
+      // No bus promises their order.
+      expect(got).toHaveLength(messages.length);
+      expect(got).toEqual(expect.arrayContaining(messages));
     });
 
     it('delivers to every subscriber, once to each', async () => {

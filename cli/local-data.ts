@@ -11,6 +11,9 @@ export const dataDir = (cli: Cli): string => {
   return isAbsolute(folder) ? folder : resolve(cli.root, folder);
 };
 
+/** The file of the embedded log. */
+export const logPath = (cli: Cli): string => join(dataDir(cli), 'calls.db');
+
 /** Runs `work` on the directory, which several processes may have open. Throws CliError `no_data`. */
 export const withDirectory = async <T>(cli: Cli, work: (directory: Directory) => Promise<T>): Promise<T> => {
   const path = join(dataDir(cli), 'directory.db');

@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { LOCAL_LOGIN, LOCAL_TENANT, LOCAL_WORKSPACE } from '../local/first-start.ts';
-import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
 import { sqliteDirectory } from '../ports/directory.sqlite.ts';
+import { jsonLog } from '../ports/log.json.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
+import { openCallDocuments, openCallLog } from './open-ways.ts';
 import { run } from './program.ts';
 import type { World } from './world.ts';
 
@@ -59,6 +60,7 @@ const stopSignal = (): AbortSignal => {
 // As `npm start` does: what the environment says goes before what the file says.
 if (existsSync(join(root, '.env'))) process.loadEnvFile(join(root, '.env'));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const opening = { runtime, log: jsonLog('warn', (line) => void process.stderr.write(line)), emulatorHost: process.env['FIRESTORE_EMULATOR_HOST'] ?? null };
 const world: World = {
   env: process.env,
   root,
@@ -68,7 +70,8 @@ const world: World = {
   runtime,
   ways: {
     openDirectory: (path) => sqliteDirectory({ path, runtime }),
-    openCallLog: (path) => sqliteCallLog({ path, runtime }),
+    openCallLog: (settings, path, readOnly) => openCallLog(opening, settings, path, readOnly),
+    openCallDocuments: (settings) => openCallDocuments(opening, settings),
     passwords: scryptPasswords(),
     runProgram,
   },

@@ -5,6 +5,7 @@ import { cutToJsonBytes } from '../core/domain/text.ts';
 import { ID_MAX_CHARACTERS } from '../core/protocol/limits.ts';
 import { CliError } from './exit-codes.ts';
 import { cellsOf, readCsv } from './read-csv.ts';
+import { readNdjson } from './read-ndjson.ts';
 
 export interface OlderCall {
   readonly call_sid: string;
@@ -73,21 +74,49 @@ const FORMS: Readonly<Record<keyof Row, string>> = {
   metadata_json: 'has to be JSON',
 };
 
+/** How the export was written. */
+export type ExportFormat = 'csv' | 'ndjson';
+
+/** A file whose first line is an object was written as newline-delimited JSON. */
+export const formatOf = (text: string): ExportFormat => (/^\uFEFF?\s*\{/.test(text) ? 'ndjson' : 'csv');
+
 /** The calls of a file, and each line that is none by number and column. Throws CliError `csv_invalid` where the file is no such export. */
-export const readOlderCalls = (text: string): { calls: OlderCall[]; problems: string[] } => {
+export const readOlderCalls = (text: string, format: ExportFormat = formatOf(text)): { calls: OlderCall[]; problems: string[] } => {
+  const { rows, broken } = format === 'ndjson' ? jsonRows(text) : { rows: csvRows(text), broken: [] };
+  const calls: OlderCall[] = [];
+  const problems = broken.map((line) => ({ line, text: `line ${line}: is no JSON object` }));
+  for (const { line, cell } of rows) {
+    const row = Row.safeParse(Object.fromEntries([...NEEDED, ...MAY_BE_MISSING].map((column) => [column, cell(column)])));
+    if (row.success) calls.push(callOf(row.data));
+    else problems.push(...[...new Set(row.error.issues.map((issue) => String(issue.path[0]) as keyof Row))].map((column) => ({ line, text: `line ${line}, ${column}: ${FORMS[column]}` })));
+  }
+  return { calls, problems: problems.sort((a, b) => a.line - b.line).map((problem) => problem.text) };
+};
+
+/** As in a CSV: blank is null. */
+const textIn = (cell: string | null | undefined): string | null => {
+  const text = cell?.trim() ?? '';
+  return text === '' ? null : text;
+};
+
+interface SourceRow {
+  readonly line: number;
+  readonly cell: (column: string) => string | null;
+}
+
+const csvRows = (text: string): SourceRow[] => {
   const csv = readCsv(text);
   const missing = NEEDED.filter((column) => !csv.columns.includes(column));
   if (missing.length > 0) throw new CliError('csv_invalid', `Line 1 lacks the column ${missing.join(' and ')}.`, 'failed');
-  const calls: OlderCall[] = [];
-  const problems: string[] = [];
-  for (const record of csv.records) {
+  return csv.records.map((record) => {
     const cell = cellsOf(csv, record);
-    const read = (column: string): string | null => (cell(column) === '\\N' ? null : cell(column));
-    const row = Row.safeParse(Object.fromEntries([...NEEDED, ...MAY_BE_MISSING].map((column) => [column, read(column)])));
-    if (row.success) calls.push(callOf(row.data));
-    else problems.push(...[...new Set(row.error.issues.map((issue) => String(issue.path[0]) as keyof Row))].map((column) => `line ${record.line}, ${column}: ${FORMS[column]}`));
-  }
-  return { calls, problems };
+    return { line: record.line, cell: (column) => (cell(column) === '\\N' ? null : cell(column)) };
+  });
+};
+
+const jsonRows = (text: string): { rows: SourceRow[]; broken: readonly number[] } => {
+  const { records, broken } = readNdjson(text);
+  return { rows: records.map(({ line, cells }) => ({ line, cell: (column) => textIn(cells[column]) })), broken };
 };
 
 /** What the older system called an end. */

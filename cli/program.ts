@@ -212,10 +212,26 @@ const deliveryVerbs = (root: Command, verb: AddVerb, world: World): void => {
 const dataVerbs = (verb: AddVerb): void => {
   verb('export <folder>', 'write calls.csv', [...FILTERS, ['--events', 'and events.jsonl, every event of every call']], exportCalls);
   verb(
-    'import <csv>',
-    "take calls over from an export of the older system's table, into DATA_DIR",
-    [TENANT, ['--workspace <workspace>', 'the ElevenLabs account; without it the local one'], ['--partial', 'leave bad lines out instead of refusing the file']],
+    'import <file>',
+    "take calls over from an export of the older system's table, into the log that the settings name",
+    [
+      TENANT,
+      ['--workspace <workspace>', 'the ElevenLabs account; without it the local one'],
+      ['--format <format>', 'csv or ndjson; without it by how the file begins'],
+      ['--partial', 'leave bad lines out instead of refusing the file'],
+      ['--dry-run', 'only say what would be done'],
+    ],
     importCalls,
   );
-  verb('migrate', "show the schema of DATA_DIR's log, or take it forward or back", [['--to <number>', 'go there; the log as it was is kept beside it']], migrate);
+  verb(
+    'migrate',
+    'take the schema of the log that the settings name forward, or back; goes on where it was stopped',
+    [
+      ['--to <number>', 'go there; without it to the newest'],
+      ['--down', 'one step back'],
+      ['--dry-run', 'only say where it is, and what would be done'],
+      ['--yes', 'it is meant: a step back in the cloud'],
+    ],
+    migrate,
+  );
 };

@@ -1,4 +1,5 @@
 /** What the command is given by its entry: everything that it touches of the world. */
+import type { CallDocuments } from '../ports/call-documents.ts';
 import type { CallLog } from '../ports/call-log.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Passwords } from '../ports/password.ts';
@@ -19,7 +20,10 @@ export interface Input {
 /** The ways that the entry has chosen. */
 export interface Ways {
   openDirectory(path: string): Directory;
-  openCallLog(path: string): CallLog;
+  /** @param path the file of an embedded log; null where the settings name the cloud's. @param readOnly nothing will be written */
+  openCallLog(settings: Settings, path: string | null, readOnly: boolean): Promise<CallLog>;
+  /** The calls of the cloud's log, for changes of its schema. */
+  openCallDocuments(settings: Settings): Promise<CallDocuments>;
   readonly passwords: Passwords;
   /** Runs a program of this project until it ends. Answers its exit code. */
   runProgram(path: string, args: readonly string[]): Promise<number>;

@@ -1,4 +1,5 @@
 /** The schema of the embedded log, step by step, each with its way back. Released steps are never changed. */
+import { MIGRATIONS } from '../core/domain/migrations.ts';
 
 export interface Migration {
   readonly name: string;
@@ -8,7 +9,7 @@ export interface Migration {
 
 export const LOG_MIGRATIONS: readonly Migration[] = [
   {
-    name: 'calls, their events and their keys',
+    name: MIGRATIONS[0].name,
     up: `
       CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), generation TEXT NOT NULL, mark INTEGER NOT NULL);
       INSERT INTO log VALUES (1, '', 0);
@@ -35,7 +36,7 @@ export const LOG_MIGRATIONS: readonly Migration[] = [
       DROP TABLE idempotency; DROP TABLE tombstones;`,
   },
   {
-    name: 'the six post-call fields, all nullable: calls written before read as null',
+    name: MIGRATIONS[1].name,
     up: `
       ALTER TABLE calls ADD COLUMN transcript_summary TEXT;
       ALTER TABLE calls ADD COLUMN call_duration_seconds INTEGER;

@@ -82,6 +82,7 @@ export const CallCompleted = z.object({
     collection_results: z.unknown().nullable(),
     turn_count: z.int().nonnegative(),
   }),
+  imported: z.literal(true).optional().describe('taken over from an older system'),
   truncated: z.boolean().optional().describe('fields too long for a frame are null here; the whole call is at href'),
   href: z.string().optional(),
 });

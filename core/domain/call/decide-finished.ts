@@ -21,7 +21,7 @@ export const decideFinished = (draft: Draft, fact: FinishedFact, source: FactSou
   if (!isTerminal(draft.call.status)) {
     takeTranscript(draft, fact.outcome);
     draft.change({ outcome_at: fact.at });
-    finish(draft, fact.outcome, null);
+    finish(draft, fact.outcome, null, source === 'import');
     return null;
   }
   const seqBefore = draft.call.last_seq;
@@ -37,8 +37,8 @@ export const decideFinished = (draft: Draft, fact: FinishedFact, source: FactSou
 /** A webhook tells when it was made in whole seconds, a read knows better: within one second whatever comes later is taken for newer. */
 const secondOf = (ms: number): number => Math.floor(ms / 1000);
 
-/** Ends the call, in this order: call_status, call_completed, call_sealed. */
-export const finish = (draft: Draft, outcome: Outcome, mergedInto: string | null): void => {
+/** Ends the call, in this order: call_status, call_completed, call_sealed. @param imported taken over from an older system: nobody heard it here */
+export const finish = (draft: Draft, outcome: Outcome, mergedInto: string | null, imported = false): void => {
   const previous = draft.call.last_seq === 0 ? null : draft.call.status;
   const started = outcome.started_at ?? draft.call.started_at;
   draft.details = { analysis_data: outcome.analysis_data, metadata_json: outcome.metadata_json };
@@ -61,6 +61,7 @@ export const finish = (draft: Draft, outcome: Outcome, mergedInto: string | null
   });
   draft.emit({
     type: 'call_completed',
+    ...(imported ? { imported } : {}),
     data: {
       transcript_summary: outcome.transcript_summary,
       call_duration_seconds: outcome.call_duration_seconds,

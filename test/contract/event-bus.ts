@@ -47,6 +47,7 @@ export const eventBusContract = (way: string, setUp: () => Promise<BusSetup>): v
     const messages: BusMessage[] = [
       events('EL_1', '{"seq":1,"text":"Grüße, \\u2028 \\"you\\"\\n"}', '{"seq":2}'),
       events('EL_2'),
+      { kind: 'events', tenant: 't1', call_sid: 'EL_3', epoch: '1.a', first_seq: 4, texts: ['{"seq":4}'], at: 9, received_at: 8, trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
       { kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'x', text: '{"a":1}', at: 7 },
       { kind: 'rights', tenant: 't1', user: null },
       { kind: 'rights', tenant: 't1', user: 'ann' },

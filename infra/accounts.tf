@@ -78,7 +78,7 @@ resource "google_project_iam_custom_role" "attacher" {
 resource "google_project_iam_custom_role" "sweeper" {
   role_id     = "earshotSweeper"
   title       = "Earshot: remove subscriptions left behind"
-  permissions = ["pubsub.subscriptions.delete", "pubsub.subscriptions.get", "pubsub.subscriptions.list"]
+  permissions = ["pubsub.subscriptions.delete", "pubsub.subscriptions.list"]
   depends_on  = [google_project_service.api]
 }
 

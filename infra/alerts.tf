@@ -27,7 +27,7 @@ locals {
     socket_errors = {
       title    = "More than 5 WebSocket errors in 1 minute"
       level    = "medium"
-      query    = "sum(increase(earshot_connections_closed_total{code=~'1006|1011|4002'}[1m])) + sum(increase(earshot_deliveries_failed_total[1m])) > 5"
+      query    = "(sum(increase(earshot_connections_closed_total{code=~'1011|4002'}[1m])) or vector(0)) + (sum(increase(earshot_deliveries_failed_total[1m])) or vector(0)) > 5"
       duration = "0s"
       advice   = "Viewers come back by themselves and resume; without sockets they poll. Look at the relay's errors and its event loop."
     }
@@ -111,7 +111,7 @@ locals {
     unreachable = {
       title    = "The API or the relay does not answer"
       level    = "high"
-      query    = "min(avg_over_time(monitoring_googleapis_com:uptime_check_check_passed{monitored_resource='uptime_url',check_id=~'earshot.*'}[5m])) < 0.5"
+      query    = "min(avg by (check_id) (avg_over_time(monitoring_googleapis_com:uptime_check_check_passed{monitored_resource='uptime_url',check_id=~'earshot.*'}[5m]))) < 0.5"
       duration = "0s"
       advice   = "Look at `/health` of both. Without the relay viewers poll the API; without the API deliveries still come in."
     }

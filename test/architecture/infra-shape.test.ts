@@ -119,6 +119,11 @@ describe('the stores', () => {
     expect(bodyOf('google_pubsub_topic.events')['name']).toBe(SETTINGS.eventsTopic.deployed);
   });
 
+  it('are watched by the names that relays give their subscriptions', () => {
+    const prefix = /const PREFIX = '([^']+)'/.exec(textOf('ports/event-bus.pubsub.ts'))?.[1] ?? 'none';
+    for (const file of ['infra/alerts.tf', 'infra/dashboard.tf']) expect(textOf(file)).toContain(`subscription_id=~'${prefix}.*'`);
+  });
+
   it('keep the log: backups every day, any minute of the last week, and no deleting in production', () => {
     expect(bodyOf('google_firestore_database.log')).toMatchObject({
       point_in_time_recovery_enablement: 'POINT_IN_TIME_RECOVERY_ENABLED',

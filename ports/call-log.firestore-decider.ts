@@ -1,5 +1,5 @@
 /** What a commit of the cloud's log reads before it writes, and what it decides on that. */
-import type { DocumentReference, DocumentSnapshot, Query, QueryDocumentSnapshot, QuerySnapshot, Timestamp } from '@google-cloud/firestore';
+import type { DocumentReference, DocumentSnapshot, QueryDocumentSnapshot, Timestamp } from '@google-cloud/firestore';
 import { decideEach, type EachDecision, type UnitOutcome } from '../core/domain/call/decide-each.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { keysOf, needsHistory, outcomeKey } from '../core/domain/call/keys.ts';
@@ -8,20 +8,29 @@ import type { HistoryEvent } from '../core/domain/call/turns.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { EventFrame } from '../core/protocol/frames.ts';
 import type { AppendResult } from './call-log.ts';
-import { wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
+import { DETAIL_NAMES, wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
 import { joined, stateIn } from './call-log.firestore-reader.ts';
-import type { FirestoreDatabase } from './firestore-database.ts';
+import { Overtaken, type FirestoreDatabase } from './firestore-database.ts';
 import { queryOf } from './firestore-queries.ts';
 import type { Settled } from './keyed-commits.ts';
 import type { Runtime } from './runtime.ts';
 
-/** What a commit reads and writes with: a transaction, or plain reads and a batch whose preconditions name what was read. */
-export interface Work {
-  getAll(...documents: DocumentReference[]): Promise<DocumentSnapshot[]>;
-  get(query: Query): Promise<QuerySnapshot>;
-  create(document: DocumentReference, fields: Record<string, unknown>): unknown;
-  set(document: DocumentReference, fields: Record<string, unknown>): unknown;
-  delete(document: DocumentReference): unknown;
+/** What a commit knows of a call before it decides. */
+export interface Known {
+  readonly call: CallState | null;
+  /** Version of the call's projection: whoever commits to the call changes it. */
+  readonly updateTime: Timestamp | undefined;
+  /** There was a call of this id, and it was erased. */
+  readonly gone: boolean;
+  readonly seen: ReadonlyMap<string, string>;
+  /** Whose each conversation named in the entries is; null: it was erased. Those that are nobody's are not in it. */
+  readonly owners: ReadonlyMap<string, string | null>;
+}
+
+/** What stands beside the projection already. */
+export interface StoredDetails {
+  readonly details: CallDetails;
+  readonly documents: readonly QueryDocumentSnapshot[];
 }
 
 export interface Decided {
@@ -29,65 +38,47 @@ export interface Decided {
   readonly stored: StoredDetails;
 }
 
-/** What a commit knows of a call before it decides. */
-export interface Known {
-  readonly call: CallState | null;
-  readonly updateTime: Timestamp | undefined;
-  /** There was a call of this id, and it was erased. */
-  readonly gone: boolean;
-  readonly seen: ReadonlyMap<string, string>;
-  readonly owners: ReadonlyMap<string, string>;
-  /** Conversations named in the entries that were erased. */
-  readonly erased: ReadonlySet<string>;
-}
-
-export interface StoredDetails {
-  readonly details: CallDetails;
-  readonly documents: readonly QueryDocumentSnapshot[];
-}
-
-const NO_DETAILS: CallDetails = { analysis_data: null, metadata_json: null };
-export const DETAIL_NAMES = ['analysis_data', 'metadata_json'] as const;
-
 /** As it is for a call that never ended. */
-export const NOTHING_STORED: StoredDetails = { details: NO_DETAILS, documents: [] };
+export const NOTHING_STORED: StoredDetails = { details: { analysis_data: null, metadata_json: null }, documents: [] };
 
-/** @returns how units of entries for one call are decided on */
+/** Nothing was seen yet, and nobody's conversation is named. */
+export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map() };
+
+/** How units of entries for one call are decided on. What is read is believed only as long as the projection has not changed. */
 export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, runtime: Runtime) => {
   const { db } = store;
 
+  /** Documents of one moment: the client reads the rest of an answer that broke off anew, and keys from before the projection would be believed. */
+  const readTogether = async (documents: readonly DocumentReference[]): Promise<DocumentSnapshot[]> => {
+    const found = await db.getAll(...documents);
+    if (found.some(({ readTime }) => found[0] === undefined || !readTime.isEqual(found[0].readTime))) throw new Overtaken();
+    return found;
+  };
+
   /** What deciding on these entries has to know, in one request. */
-  const readFor = async (work: Work, callSid: string, units: readonly (readonly FactEntry[])[]): Promise<Known> => {
+  const readFor = async (callSid: string, units: readonly (readonly FactEntry[])[]): Promise<Known> => {
     const entries = units.flat();
     const keys = [...new Set(entries.flatMap((entry) => keysOf(callSid, entry, runtime.sha256)))];
     const conversations = [...new Set(entries.map((entry) => entry.conversation_id).filter((id) => id !== null))];
-    const found = await work.getAll(
-      places.call(callSid),
-      places.tombstone(callSid),
-      ...keys.map((key) => places.key(callSid, key)),
-      ...conversations.flatMap((id) => [places.conversation(id), places.tombstone(id)]),
-    );
+    const found = await readTogether([places.call(callSid), places.tombstone(callSid), ...keys.map((key) => places.key(callSid, key)), ...conversations.map((id) => places.conversation(id))]);
     const [callDoc, tombstone, ...others] = found as [DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const seen = new Map<string, string>();
     for (const [index, key] of keys.entries()) {
       const value = others[index]?.get('value') as string | undefined;
       if (value !== undefined) seen.set(key, value);
     }
-    const owners = new Map<string, string>();
-    const erased = new Set<string>();
+    const owners = new Map<string, string | null>();
     for (const [index, id] of conversations.entries()) {
-      const [conversation, stone] = others.slice(keys.length + index * 2, keys.length + index * 2 + 2);
-      const owner = conversation?.get('call_sid') as string | undefined;
-      if (owner !== undefined) owners.set(id, owner);
-      if (stone?.exists === true) erased.add(id);
+      const conversation = others[keys.length + index];
+      if (conversation?.exists === true) owners.set(id, conversation.get('call_sid') as string | null);
     }
-    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners, erased };
+    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners };
   };
 
-  const readHistory = async (work: Work, callSid: string): Promise<HistoryEvent[]> => {
-    const segments = await work.get(queryOf(db, 'segments', { last_seq: 0 }, places.segments(callSid)));
+  const readHistory = async (callSid: string): Promise<HistoryEvent[]> => {
+    const segments = await queryOf(db, 'segments', { last_seq: 0 }, places.segments(callSid)).get();
     const read = segments.docs.map((doc) => doc.data() as unknown as Segment);
-    const long = read.some(({ whole }) => whole.length > 0) ? textsByName((await work.get(places.texts(callSid))).docs) : new Map<string, string>();
+    const long = read.some(({ whole }) => whole.length > 0) ? textsByName((await places.texts(callSid).get()).docs) : new Map<string, string>();
     return read.flatMap(({ first_seq, texts }) =>
       texts.map((text, at) => {
         const whole = long.get(wholeTextName(first_seq + at));
@@ -96,27 +87,27 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
     );
   };
 
-  const readDetails = async (work: Work, callSid: string): Promise<StoredDetails> => {
-    const found = await Promise.all(DETAIL_NAMES.map((name) => work.get(queryOf(db, 'texts', { name }, places.texts(callSid)))));
+  const readDetails = async (callSid: string): Promise<StoredDetails> => {
+    const found = await Promise.all(DETAIL_NAMES.map((name) => queryOf(db, 'texts', { name }, places.texts(callSid)).get()));
     const [analysis, metadata] = found.map(({ docs }) => docs);
     return { details: { analysis_data: joined(analysis ?? []), metadata_json: joined(metadata ?? []) }, documents: found.flatMap(({ docs }) => docs) };
   };
 
-  const decideOn = async (work: Work, call: CallState, known: Known, units: readonly (readonly FactEntry[])[]): Promise<Decided> => {
+  const decideOn = async (call: CallState, known: Known, units: readonly (readonly FactEntry[])[]): Promise<Decided> => {
     // An outcome that was told before changes nothing: what it would be compared with need not be read.
     const entries = units.flat().filter(({ fact }) => fact.kind !== 'finished' || !known.seen.has(outcomeKey(fact.outcome, runtime.sha256)));
     const ends = entries.some(({ fact }) => fact.kind === 'finished');
     const exists = call.last_seq > 0;
-    const history = exists && needsHistory(entries, call.transcript_final || ends) ? await readHistory(work, call.call_sid) : exists ? null : [];
-    const stored = exists && ends ? await readDetails(work, call.call_sid) : NOTHING_STORED;
-    const decision = decideEach({ call, units, seen: known.seen, owners: known.owners, history, details: stored.details, now: runtime.now(), sha256: runtime.sha256 });
-    return { decision, stored };
+    const history = exists && needsHistory(entries, call.transcript_final || ends) ? await readHistory(call.call_sid) : exists ? null : [];
+    const stored = exists && ends ? await readDetails(call.call_sid) : NOTHING_STORED;
+    const owners = new Map([...known.owners].filter((entry): entry is [string, string] => entry[1] !== null));
+    return { decision: decideEach({ call, units, seen: known.seen, owners, history, details: stored.details, now: runtime.now(), sha256: runtime.sha256 }), stored };
   };
 
   /** Decides on each append, or refuses it: a conversation that it names was erased. */
-  const decideUnits = async (work: Work, call: CallState, known: Known, units: readonly (readonly FactEntry[])[]): Promise<{ decided: Decided; settled: Settled<AppendResult | null>[] }> => {
-    const refused = units.map((entries) => entries.some(({ conversation_id: id }) => id !== null && known.erased.has(id)));
-    const decided = await decideOn(work, call, known, units.filter((_, index) => refused[index] !== true));
+  const decideUnits = async (call: CallState, known: Known, units: readonly (readonly FactEntry[])[]): Promise<{ decided: Decided; settled: Settled<AppendResult | null>[] }> => {
+    const refused = units.map((entries) => entries.some(({ conversation_id: id }) => id !== null && known.owners.get(id) === null));
+    const decided = await decideOn(call, known, units.filter((_, index) => refused[index] !== true));
     const outcomes = decided.decision.outcomes.values();
     const settled = refused.map((isRefused): Settled<AppendResult | null> => {
       if (isRefused) return { error: new EarshotError('call_erased') };
@@ -126,7 +117,7 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
     return { decided, settled };
   };
 
-  return { readFor, decideOn, decideUnits };
+  return { readTogether, readFor, decideOn, decideUnits };
 };
 
 export const resultOf = ({ call, results, events }: UnitOutcome): AppendResult => ({ call, results, events: events.map(({ seq, text }) => ({ seq, text })) });

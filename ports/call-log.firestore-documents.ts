@@ -6,10 +6,10 @@
  *   calls/<call>/segments/<seq>    the events of one commit: {first_seq, last_seq, texts, whole, commit, at}
  *   calls/<call>/keys/<key>        {value}
  *   calls/<call>/texts/<name>.<n>  long texts in parts: analysis_data, metadata_json, whole texts of turns
- *   conversations/<conversation>   {conversation_id, call_sid}
+ *   conversations/<conversation>   {conversation_id, call_sid}; call_sid null: it was erased, and nobody gets it any more
  *   provider_calls/<workspace+id>  {call_sid}
  *   idempotency/<key>              {request_hash, call_sids}
- *   tombstones/<id>                {id, tenant, call_sid, changed, purged}
+ *   tombstones/<call>              {call_sid, tenant, changed, purged}
  *
  * Ids of any spelling become ids of documents by `FirestoreDatabase.docId`.
  */
@@ -32,7 +32,7 @@ export interface LogPlaces {
   conversation(conversationId: string): DocumentReference;
   providerCall(workspace: string, providerCallId: string): DocumentReference;
   idempotency(key: string): DocumentReference;
-  tombstone(id: string): DocumentReference;
+  tombstone(callSid: string): DocumentReference;
 }
 
 export const logPlaces = (store: Pick<FirestoreDatabase, 'db' | 'docId'>): LogPlaces => {
@@ -142,6 +142,9 @@ export const partsOf = (text: string): string[] => {
 };
 
 const isHighSurrogate = (unit: number): boolean => (unit & 0xfc00) === 0xd800;
+
+/** The two large post-call fields, in `texts/`. */
+export const DETAIL_NAMES = ['analysis_data', 'metadata_json'] as const;
 
 /** Name of a turn's whole text in `texts/`. */
 export const wholeTextName = (seq: number): string => `turn.${seq}`;

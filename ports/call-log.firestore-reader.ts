@@ -34,7 +34,8 @@ export const firestoreReader = (store: FirestoreDatabase, places: LogPlaces) => 
     const found = await store.read(() => db.getAll(...ids.flatMap((id) => [places.call(id), places.conversation(id), places.tombstone(id)])));
     return ids.map((_, index) => {
       const [call, conversation, tombstone] = found.slice(index * 3, index * 3 + 3) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot];
-      return { call: stateIn(call), owner: (conversation.get('call_sid') as string | undefined) ?? null, erased: tombstone.exists };
+      const owner = conversation.get('call_sid') as string | null | undefined;
+      return { call: stateIn(call), owner: owner ?? null, erased: tombstone.exists || owner === null };
     });
   };
 
@@ -91,8 +92,8 @@ export const firestoreReader = (store: FirestoreDatabase, places: LogPlaces) => 
     },
     unboundDials: (workspace: string, agentId: string | null, since: number) => states(ask('unbound', { workspace, unbound_since: since, agent_id: agentId ?? undefined })),
     page: (callSid: string, afterSeq: number, limit: number): Promise<Page | null> =>
-      store.snapshot(async (transaction) => {
-        const call = stateIn(await transaction.get(places.call(callSid)));
+      store.snapshot(places.call(callSid), async (found, transaction) => {
+        const call = stateIn(found);
         if (call === null) return null;
         const events: LoggedEvent[] = [];
         for (let after = afterSeq; events.length < limit && after < call.last_seq; ) {

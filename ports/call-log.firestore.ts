@@ -1,8 +1,8 @@
 /**
- * The call log in Firestore. What arrives for a call while its commit runs shares the next; a commit that meets another process's is
+ * The call log in Firestore. What arrives for a call while its commit runs shares the next; a commit that another process's came before is
  * decided anew. The cloud's clock stamps what changed, so that relays can ask for it: see `changes`.
  */
-import { FieldValue, Timestamp, type QueryDocumentSnapshot } from '@google-cloud/firestore';
+import { Timestamp, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import type { NewCall } from '../core/domain/call/state.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
@@ -11,7 +11,7 @@ import type { AppendResult, CallLog, Changes, IdempotencyKey } from './call-log.
 import { logPlaces, stateOf } from './call-log.firestore-documents.ts';
 import { queryOf } from './firestore-queries.ts';
 import { groupedByKey, oneByOne } from './keyed-commits.ts';
-import { firestoreReader, markOf, stateIn, timeOf } from './call-log.firestore-reader.ts';
+import { firestoreReader, markOf, timeOf } from './call-log.firestore-reader.ts';
 import { firestoreWriter } from './call-log.firestore-writer.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
 import type { Runtime } from './runtime.ts';
@@ -42,21 +42,7 @@ export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): Ca
   const changes = changesOf(store);
 
   const erase = async (callSid: string): Promise<boolean> => {
-    const gone = await store.transaction(async (transaction) => {
-      const call = stateIn(await transaction.get(places.call(callSid)));
-      if (call === null) return false;
-      const carrier = call.provider_call_id === null ? null : places.providerCall(call.workspace, call.provider_call_id);
-      const carried = carrier === null ? null : await transaction.get(carrier);
-      const stone = { changed: FieldValue.serverTimestamp() };
-      transaction.set(places.tombstone(callSid), { ...stone, id: callSid, tenant: call.tenant, call_sid: callSid, purged: false });
-      if (call.conversation_id !== null) {
-        transaction.set(places.tombstone(call.conversation_id), { ...stone, id: call.conversation_id, tenant: null, call_sid: null, purged: true });
-        transaction.delete(places.conversation(call.conversation_id));
-      }
-      if (carrier !== null && carried?.get('call_sid') === callSid) transaction.delete(carrier);
-      transaction.delete(places.call(callSid));
-      return true;
-    });
+    const gone = await writer.erase(callSid);
     // What a crash leaves here the next sweep removes: nothing leads to it any more.
     if (gone) await purge(callSid);
     return gone;
@@ -154,7 +140,7 @@ const changesOf = (store: FirestoreDatabase): CallLog['changes'] => {
     remember(next, new Map(all.map((document) => [document.ref.path, versionOf(document)])));
     return {
       calls: calls.documents.filter(fresh).map((document) => stateOf(document.data())),
-      erased: erased.documents.filter((document) => document.get('call_sid') !== null && fresh(document)).map((document) => ({ tenant: document.get('tenant') as string, call_sid: document.get('call_sid') as string })),
+      erased: erased.documents.filter(fresh).map((document) => ({ tenant: document.get('tenant') as string, call_sid: document.get('call_sid') as string })),
       mark: next,
       more: full,
     };

@@ -3,7 +3,7 @@
  * APPEND_RETRY_MAX_MS, then `store_unavailable`. A commit whose answer never came may have been applied: whoever writes has to tell,
  * when it is asked again, what an earlier attempt left behind.
  */
-import { Firestore, type Transaction, type WriteBatch } from '@google-cloud/firestore';
+import { Firestore, type DocumentReference, type DocumentSnapshot, type Transaction, type WriteBatch } from '@google-cloud/firestore';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { APPEND_RETRY_MAX_MS, STORE_ATTEMPT_MAX_MS } from '../core/protocol/limits.ts';
 import type { Log } from './log.ts';
@@ -23,8 +23,8 @@ export interface FirestoreDatabase {
   readonly db: Firestore;
   /** Reads that need not be of one moment. */
   read<T>(work: () => Promise<T>): Promise<T>;
-  /** Reads of one moment. */
-  snapshot<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** Reads of one moment: that at which the document was read. */
+  snapshot<T>(document: DocumentReference, work: (found: DocumentSnapshot, transaction: Transaction) => Promise<T>): Promise<T>;
   /** All of it or nothing; `work` reads before it writes, and runs again when another commit came between. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -40,8 +40,25 @@ export interface FirestoreDatabase {
 
 const FIRST_WAIT_MS = 25;
 const WAIT_MAX_MS = 800;
+const CLOSE_MAX_MS = 2_000;
 /** A connection that died without a word is noticed. */
 const KEEPALIVE = { 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 };
+
+/**
+ * We ask again ourselves. Left to itself the layer below asks three times, over seven seconds, before it tells of any error to a read, a
+ * refusal included; commits a transaction again whose answer was lost; and rejects into nowhere when it is closed in between.
+ */
+const NO_RETRIES_BELOW = {
+  gaxServerStreamingRetries: true,
+  clientConfig: {
+    interfaces: {
+      'google.firestore.v1.Firestore': {
+        retry_codes: { none: [] },
+        methods: Object.fromEntries(['BatchGetDocuments', 'RunQuery', 'RunAggregationQuery', 'BeginTransaction', 'Commit', 'Rollback'].map((method) => [method, { retry_codes_name: 'none' }])),
+      },
+    },
+  },
+};
 
 /** gRPC status codes, https://grpc.github.io/grpc/core/md_doc_statuscodes.html: these pass by themselves. */
 const PASSING = new Set([1, 2, 4, 8, 10, 13, 14]);
@@ -57,10 +74,19 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
     ...(options.projectId === null ? {} : { projectId: options.projectId }),
     ...(options.emulatorHost === null ? {} : { host: options.emulatorHost, ssl: false }),
     ...KEEPALIVE,
+    ...NO_RETRIES_BELOW,
     databaseId: options.database,
   });
   const state = { open: true };
   const isOpen = (): boolean => state.open;
+
+  const underWay = new Set<Promise<unknown>>();
+  const followed = <T>(attempt: Promise<T>): Promise<T> => {
+    underWay.add(attempt);
+    const over = (): void => void underWay.delete(attempt);
+    attempt.then(over, over);
+    return attempt;
+  };
 
   const answered = async <T>(attempt: (given: Attempt) => Promise<T>): Promise<T> => {
     const started = runtime.monotonic();
@@ -68,7 +94,7 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
       if (!isOpen()) throw new EarshotError('store_unavailable');
       const given: Attempt = { abandoned: false };
       try {
-        return await limited(runtime, attempt(given), given);
+        return await limited(runtime, followed(attempt(given)), given);
       } catch (error) {
         if (!isOpen()) throw new EarshotError('store_unavailable');
         const code = codeOf(error);
@@ -90,7 +116,12 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
   return {
     db,
     read: answered,
-    snapshot: (work) => answered(() => db.runTransaction(work, { readOnly: true })),
+    snapshot: (document, work) =>
+      answered(async () => {
+        // At a given time, not in a transaction that the first read begins: where that read fails, the client rejects into nowhere.
+        const found = await document.get();
+        return db.runTransaction((transaction) => work(found, transaction), { readOnly: true, readTime: found.readTime });
+      }),
     transaction: (work) =>
       answered((given) =>
         db.runTransaction(
@@ -116,7 +147,9 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
     close: async () => {
       if (!state.open) return;
       state.open = false;
-      await db.terminate();
+      // A client that is closed under a request rejects into nowhere: one that is never answered ends with the process.
+      const ended = Promise.allSettled([...underWay]).then(() => db.terminate());
+      await Promise.race([ended, new Promise<void>((resolve) => void runtime.after(CLOSE_MAX_MS, resolve))]);
     },
   };
 };
@@ -134,8 +167,8 @@ class TooLate extends Error {
   readonly code = 4;
 }
 
-/** Carries the code of a transaction that was aborted. */
-class Overtaken extends Error {
+/** Something came between; asked again, it may go through. Carries the code of a transaction that was aborted. */
+export class Overtaken extends Error {
   override readonly name = 'Overtaken';
   readonly code = 10;
 }
@@ -155,8 +188,13 @@ const limited = async <T>(runtime: Runtime, promise: Promise<T>, given: Attempt)
   }
 };
 
-/** -1: not an answer of the store. */
+/**
+ * -1: not an answer of the store. The client itself asks once more to commit a transaction whose answer was lost; that it is over by then
+ * is told as INVALID_ARGUMENT, and whether it was applied is as unknown as before.
+ */
 const codeOf = (error: unknown): number => {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === 'number' ? code : -1;
+  if (!(error instanceof Error)) return -1;
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'number') return -1;
+  return code === 3 && /transaction (has expired|is invalid or closed)/i.test(error.message) ? 10 : code;
 };

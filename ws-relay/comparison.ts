@@ -12,6 +12,8 @@ export interface Comparison {
   stop(): void;
   /** When the last comparison that worked was begun, by the wall clock as it is now: it may have jumped since. null: none yet. */
   verifiedAt(): number | null;
+  /** Writes the gauge of how long ago that was; as long as there was none, of how long one has been wanted. */
+  measure(): void;
 }
 
 /** Who is told what the log has and the bus may not have said. */
@@ -53,10 +55,14 @@ export const createComparison = (
     }
   };
 
+  const began = runtime.monotonic();
+  const measure = (): void => metrics.set('earshot_verified_age_seconds', {}, (runtime.monotonic() - (verifiedAt ?? began)) / 1000);
+
   const compareOrWarn = async (): Promise<void> => {
     try {
       await compare();
     } catch (error) {
+      measure();
       log.warn('The comparison with the log failed', { error: error instanceof Error ? error.name : 'unknown' });
     }
   };
@@ -80,6 +86,7 @@ export const createComparison = (
       next();
     },
     stop: () => (stopped = true),
+    measure,
     verifiedAt: () => (verifiedAt === null ? null : runtime.now() - (runtime.monotonic() - verifiedAt)),
   };
 };

@@ -183,9 +183,8 @@ export const createFeeds = (
       const call = watched.get(subscription.callSid);
       if (call?.viewers.get(viewer) !== subscription) return;
       call.viewers.delete(viewer);
-      if (call.viewers.size > 0) return;
-      watched.delete(subscription.callSid);
-      kept.keep(subscription.callSid, call.hops);
+      if (call.viewers.size === 0) kept.keep(subscription.callSid, call.hops);
+      if (call.viewers.size === 0) watched.delete(subscription.callSid);
     },
     events: (message) => {
       hear(message);

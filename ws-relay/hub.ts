@@ -10,6 +10,7 @@ import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
 import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS, REPLACEMENT_GRACE_MS } from '../core/protocol/limits.ts';
 import type { BusMessage } from '../ports/event-bus.ts';
+import type { LogFields } from '../ports/log.ts';
 import { createBoards } from './boards.ts';
 import { createComparison } from './comparison.ts';
 import { createFeeds } from './feeds.ts';
@@ -29,6 +30,8 @@ export interface Arrival {
   readonly replaces: string | null;
   /** Polls are not pinged, moved or cut. */
   readonly kind: 'socket' | 'poll';
+  /** Of the request that brought it, for the line that names the connection. */
+  readonly trace?: LogFields;
 }
 
 /** What a transport tells the hub of its client. */
@@ -206,7 +209,7 @@ export const createHub = (parts: RelayParts): Hub => {
       run(member, (_session, at) => session.refused('too_many_connections', at));
       return;
     }
-    if (member.kind === 'socket') log.info('WebSocket connection established', { connection_id: session.id, user: user.user, tenant: user.tenant });
+    if (member.kind === 'socket') log.info('WebSocket connection established', { connection_id: session.id, user: user.user, tenant: user.tenant, ...member.trace });
     run(member, (_session, at) => session.admitted(at));
     if (member.kind === 'socket') beat(member);
   };
@@ -246,8 +249,7 @@ export const createHub = (parts: RelayParts): Hub => {
     for (const member of members.all()) guarded('A turn of the wheel', () => turn(member, at));
     guarded('Looking after the feeds', () => feeds.tick());
     guarded('Looking after the boards', () => boards.tick());
-    const verifiedAt = comparison.verifiedAt();
-    if (verifiedAt !== null) metrics.set('earshot_verified_age_seconds', {}, (at.now - verifiedAt) / 1000);
+    comparison.measure();
   };
 
   const turn = (member: Member, at: Times): void => {
@@ -312,7 +314,7 @@ export const createHub = (parts: RelayParts): Hub => {
   };
 
   return {
-    connect: ({ transport, offer, replaces, kind }) => {
+    connect: ({ transport, offer, replaces, kind, trace = {} }) => {
       const id = `ws_${runtime.randomHex(12)}`;
       const at = times();
       const member: Member = {
@@ -321,6 +323,7 @@ export const createHub = (parts: RelayParts): Hub => {
         turn: 0,
         kind,
         replaces,
+        trace,
         pulse: createPulse(at.mono),
         openedAt: at.mono,
         replacedAt: null,

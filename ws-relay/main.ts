@@ -1,41 +1,44 @@
 /**
- * One relay as a process of its own on one machine, beside the process that writes: reads the same data folder and hears of
- * events over the bus whose broker listens at `bus.sock` in it.
+ * One relay as a process of its own. With STORE=google on the cloud's log and bus; else on one machine, beside the process that writes:
+ * reads the same data folder and hears of events over the bus whose broker listens at `bus.sock` in it.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { readSettings, SettingsError } from '../core/settings.ts';
-import { LOCAL_CONNECTIONS_MAX_COUNT } from '../core/protocol/limits.ts';
-import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
-import { sqliteDirectory } from '../ports/directory.sqlite.ts';
-import { busFile, socketBus } from '../ports/event-bus.socket.ts';
+import { readSettings, SettingsError, type Settings } from '../core/settings.ts';
+import { CONNECTIONS_PER_RELAY_MAX_COUNT, LOCAL_CONNECTIONS_MAX_COUNT, SESSION_MOVE_AFTER_MS } from '../core/protocol/limits.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { sentryLog } from '../ports/log.sentry.ts';
 import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
+import type { Log } from '../ports/log.ts';
+import type { Runtime } from '../ports/runtime.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
+import { embeddedRelayStores } from '../ports/stores.embedded.ts';
+import type { Stores } from '../ports/stores.ts';
 import { serveMetrics } from './metrics-port.ts';
 import { createRelay } from './relay.ts';
 
+/** Google's libraries are loaded only where they are used. */
+const openStores = async (settings: Settings, deployed: boolean, runtime: Runtime, log: Log): Promise<Stores> => {
+  if (!deployed) return embeddedRelayStores(settings.dataDir, runtime);
+  const { googleHosts, googleStores } = await import('../ports/stores.google.ts');
+  return googleStores(settings, { runtime, log, hosts: googleHosts(process.env) });
+};
+
 const start = async (): Promise<void> => {
-  const settings = readSettings(process.env, 'local', 'relay');
-  const { dataDir } = settings;
+  const deployed = process.env['STORE'] === 'google';
+  const settings = readSettings(process.env, deployed ? 'deployed' : 'local', 'relay');
   const runtime = systemRuntime();
   const version = process.env['npm_package_version'] ?? 'unknown';
-  const service = settings.store === 'google' ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-relay', version } : null;
+  const service = deployed ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-relay', version } : null;
   const lines = jsonLog(settings.logLevel, (line) => process.stdout.write(line), service);
   const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
   const metrics = prometheusMetrics();
-  const signingKey = settings.authPublicKeys === null ? (settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir))) : null;
+  const signingKey = settings.authPublicKeys === null ? (settings.authSigningKey ?? (deployed ? null : await loadOrCreateSigningKey(settings.dataDir))) : null;
   const keys = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
-  const callLog = sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime, readOnly: true });
-  const directory = sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime });
-  const bus = socketBus({ path: busFile(dataDir) }, runtime);
+  const stores = await openStores(settings, deployed, runtime, log);
   const relay = createRelay({
-    callLog,
-    bus,
-    directory,
+    ...stores,
     identity: joseIdentity({ publicKeys: keys.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
     runtime,
     log,
@@ -44,10 +47,10 @@ const start = async (): Promise<void> => {
       allowedOrigins: settings.allowedOrigins,
       allowQueryToken: settings.allowQueryToken,
       maxConnectionsPerUser: settings.maxConnectionsPerUser,
-      maxConnections: LOCAL_CONNECTIONS_MAX_COUNT,
+      maxConnections: deployed ? CONNECTIONS_PER_RELAY_MAX_COUNT : LOCAL_CONNECTIONS_MAX_COUNT,
       version,
-      metricsOpen: true,
-      moveAfterMs: null,
+      metricsOpen: !deployed,
+      moveAfterMs: deployed ? SESSION_MOVE_AFTER_MS : null,
     },
   });
 
@@ -76,7 +79,7 @@ const start = async (): Promise<void> => {
     await relay.drain();
     await relay.close();
     await collected?.close();
-    await Promise.all([bus.close(), callLog.close(), directory.close()]);
+    await stores.close();
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());

@@ -1,6 +1,7 @@
 /** Who is here: every session of the relay, and how many places each user takes. */
 import { mayDo } from '../core/domain/rights.ts';
 import type { SessionUser } from '../core/domain/relay/effects.ts';
+import type { LogFields } from '../ports/log.ts';
 import type { Pulse } from './pulse.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -8,6 +9,7 @@ export interface Member extends Viewer {
   readonly kind: 'socket' | 'poll';
   /** The connection that this one replaces, by its own word. */
   readonly replaces: string | null;
+  readonly trace: LogFields;
   readonly pulse: Pulse;
   /** This and what follows: monotonic milliseconds. */
   readonly openedAt: number;

@@ -13,7 +13,7 @@ import { METRICS_TYPE } from './metrics-port.ts';
 import type { RelayParts } from './parts.ts';
 import { answerPoll } from './poll.ts';
 import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
-import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf } from './upgrade.ts';
+import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf, traceOf } from './upgrade.ts';
 
 export interface Relay {
   /** Resolves when the bus delivers to this relay and a first comparison with the log was made. */
@@ -85,10 +85,11 @@ export const createRelay = (given: RelayParts): Relay => {
       socket.on('error', () => undefined);
       const target = targetOf(req);
       const path = target?.pathname ?? '';
-      log.info('WebSocket connection attempt', { path: SOCKET_PATHS.includes(path) ? path : 'other' });
+      const trace = traceOf(req);
+      log.info('WebSocket connection attempt', { path: SOCKET_PATHS.includes(path) ? path : 'other', ...trace });
       const refusal = refusalOf(req, path, options.allowedOrigins) ?? instance.refusal('socket');
       if (refusal !== null || target === null) {
-        log.info('WebSocket connection refused', { code: refusal ?? 'not_found' });
+        log.info('WebSocket connection refused', { code: refusal ?? 'not_found', ...trace });
         refuseUpgrade(socket, refusal ?? 'not_found');
         return;
       }
@@ -99,6 +100,7 @@ export const createRelay = (given: RelayParts): Relay => {
           offer: offerOf(req, query, options.allowQueryToken),
           replaces: query.get('replaces'),
           kind: 'socket',
+          trace,
         });
         wireSocket(ws, socket, connected);
       });

@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Offer } from '../core/domain/relay/effects.ts';
+import { readTraceparent } from '../core/domain/trace-context.ts';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 import { problemOf } from '../core/protocol/problem.ts';
+import type { LogFields } from '../ports/log.ts';
 
 /** Where sockets are taken. */
 export const SOCKET_PATHS: readonly string[] = ['/ws/calls/transcriptions', '/ws', '/websocket'];
@@ -48,6 +50,13 @@ export const offerOf = (req: IncomingMessage, query: URLSearchParams, allowQuery
   const token = query.get('token');
   if (token !== null && allowQueryToken) return { kind: 'token', token };
   return { kind: 'none' };
+};
+
+/** The trace that the platform has begun for the request, for the lines that tell of it; nothing where it has none. */
+export const traceOf = ({ headers }: IncomingMessage): LogFields => {
+  const header = headers['traceparent'];
+  const trace = typeof header === 'string' ? readTraceparent(header) : null;
+  return trace === null ? {} : { trace_id: trace.trace_id, span_id: trace.span_id, trace_sampled: trace.sampled };
 };
 
 /** The code of why this request cannot be upgraded here, or null. */

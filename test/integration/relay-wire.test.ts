@@ -428,4 +428,15 @@ describe('the wire of a relay', () => {
     expect(rig.lines[4]?.fields).toMatchObject({ user: 'ann', call_sid: 'EL_1' });
     expect(JSON.stringify(rig.lines)).not.toMatch(/canary|good\.ann|token=/);
   });
+
+  it('names the trace of the request in the lines that tell of a connection, where it has one', async () => {
+    const traced = (message: string): unknown[] => rig.lines.filter((line) => line.message === message).map(({ fields }) => fields['trace_id']);
+    const [one, two] = ['1', '2'].map((digit) => digit.repeat(32));
+    for (const traceparent of [`00-${one ?? ''}-b7ad6b7169203331-01`, `00-${two ?? ''}-b7ad6b7169203331-00`, 'broken']) {
+      const client = await rig.client({ socket: { headers: { traceparent } } });
+      await client.next('heartbeat');
+    }
+    expect(traced('WebSocket connection attempt')).toEqual([one, two, undefined]);
+    expect(traced('WebSocket connection established')).toEqual([one, two, undefined]);
+  });
 });

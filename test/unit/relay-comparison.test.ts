@@ -29,12 +29,18 @@ const rigOf = (calls: readonly CallState[], during: (asked: number) => void = ()
       return { calls: found, erased: [], mark: String(Math.min(place + 1, calls.length)), more: place + 1 < calls.length };
     },
   } as unknown as RelayParts['callLog'];
-  const comparison = createComparison({ callLog, runtime, log, metrics: prometheusMetrics() }, () => tenants, { changed: ({ call_sid }) => void seen.push(call_sid), erased: (_tenant, callSid) => void seen.push(`no more ${callSid}`) });
+  const metrics = prometheusMetrics();
+  const comparison = createComparison({ callLog, runtime, log, metrics }, () => tenants, { changed: ({ call_sid }) => void seen.push(call_sid), erased: (_tenant, callSid) => void seen.push(`no more ${callSid}`) });
   return {
     runtime,
     tenants,
     seen,
     comparison,
+    /** What the gauge says, seconds; undefined: nothing yet. */
+    age: async () => {
+      comparison.measure();
+      return /^earshot_verified_age_seconds ([\d.]+)$/m.exec(await metrics.text())?.[1];
+    },
     breakLog: () => (broken = true),
     /** The next comparison. */
     compare: async () => {
@@ -69,5 +75,21 @@ describe('the comparison with the log', () => {
     await rig.compare();
     rig.runtime.advance(25_000);
     expect(rig.runtime.now() - (rig.comparison.verifiedAt() ?? 0)).toBe(COMPARE_MS + 25_000);
+  });
+
+  it('measures how long ago the last one was that worked, whatever the wall clock does', async () => {
+    const rig = rigOf([]);
+    rig.runtime.advance(2_000);
+    expect(await rig.age()).toBe('2');
+    await rig.comparison.start();
+    rig.runtime.advance(COMPARE_MS - 1);
+    rig.runtime.jump(3_600_000);
+    expect(await rig.age()).toBe(String((COMPARE_MS - 1) / 1000));
+    rig.runtime.advance(1);
+    await turn();
+    expect(await rig.age()).toBe('0');
+    rig.breakLog();
+    for (let times = 1; times <= 3; times++) await rig.compare();
+    expect(await rig.age()).toBe(String((3 * COMPARE_MS) / 1000));
   });
 });

@@ -1,28 +1,25 @@
 /**
- * The functions as they are deployed: chooses the ways, registers the three functions with functions-framework. What is opened is
- * opened at the first request. Here the embedded ways: a log and a directory in DATA_DIR, which relays on the same machine
- * (`ws-relay/main.ts`) read, and the bus over which they hear of events.
+ * The functions as they are deployed: chooses the ways, registers the three functions with functions-framework. With STORE=google a
+ * process serves the one function that FUNCTION_TARGET names, on the cloud's stores; else on those in DATA_DIR, which relays on the
+ * same machine (`ws-relay/main.ts`) read. What is opened is opened at the first request.
  */
 import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
 import { http } from '@google-cloud/functions-framework';
 import { ERRORS } from '../core/protocol/codes.ts';
 import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
-import { readSettings } from '../core/settings.ts';
-import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
-import { sqliteDirectory } from '../ports/directory.sqlite.ts';
-import { busFile, socketBroker, socketBus, type BusBroker } from '../ports/event-bus.socket.ts';
-import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
+import { readSettings, UNITS } from '../core/settings.ts';
+import { withOwnWorkspace } from '../ports/directory-workspace.ts';
+import { joseIdentity, joseIssuer, loadOrCreateSigningKey, schedulerOf } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { sentryLog } from '../ports/log.sentry.ts';
 import { logMetrics } from '../ports/metrics.log.ts';
 import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
-import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
+import { embeddedFunctionStores } from '../ports/stores.embedded.ts';
+import type { FunctionStores } from '../ports/stores.ts';
 import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
 import { functionsApp, type FunctionsApp } from './app.ts';
 import { guardNextServer } from './guard.ts';
@@ -32,11 +29,12 @@ import { problemOf } from '../core/protocol/problem.ts';
 /** The platform kills ten seconds after it asked: whoever has not finished by then would be cut in the middle. */
 const FINISH_MAX_MS = 8_000;
 
-const settings = readSettings(process.env, process.env['NODE_ENV'] === 'production' ? 'deployed' : 'local');
+const deployed = process.env['STORE'] === 'google';
+const unit = UNITS.find((name) => name === process.env['FUNCTION_TARGET']);
+const settings = readSettings(process.env, deployed || process.env['NODE_ENV'] === 'production' ? 'deployed' : 'local', deployed ? unit : 'functions');
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 const runtime = systemRuntime();
 const write = (line: string): void => void process.stdout.write(line);
-const deployed = settings.store === 'google';
 const lines = jsonLog(settings.logLevel, write, deployed ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-functions', version } : null);
 const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });
 
@@ -45,39 +43,23 @@ interface Opened {
   close(): Promise<void>;
 }
 
-/**
- * Carries the bus of this data folder, unless another process does; a socket file whose process died is removed.
- * @returns null where somebody else carries it
- */
-const carryBus = async (path: string): Promise<BusBroker | null> => {
-  const carry = (): Promise<BusBroker | null> => socketBroker({ path }).catch(() => null);
-  const broker = await carry();
-  if (broker !== null || (await answers(path))) return broker;
-  await rm(path, { force: true });
-  return carry();
+/** Google's libraries are loaded only where they are used. */
+const openStores = async (): Promise<FunctionStores> => {
+  if (!deployed) return embeddedFunctionStores(settings.dataDir, runtime);
+  const { googleFunctionStores, googleHosts } = await import('../ports/stores.google.ts');
+  const stores = googleFunctionStores(settings, { runtime, log, hosts: googleHosts(process.env) });
+  return { ...stores, directory: withOwnWorkspace(stores.directory, settings, runtime) };
 };
 
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-
 const open = async (): Promise<Opened> => {
-  const { dataDir } = settings;
-  // Numbers, names and words lie there: for its owner only.
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const broker = await carryBus(busFile(dataDir));
-  const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
+  // In a deployment only the function that signs has the key for it.
+  const signingKey = settings.authSigningKey ?? (deployed ? null : await loadOrCreateSigningKey(settings.dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
+  const { close, ...stores } = await openStores();
   const parts: Parts = {
-    callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
-    directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
-    rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
-    bus: socketBus({ path: busFile(dataDir) }, runtime),
+    ...stores,
     provider: elevenLabsProvider(),
-    identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
+    identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, scheduler: schedulerOf(settings), runtime, fetch: globalThis.fetch }),
     issuer,
     runtime,
     log,
@@ -85,14 +67,7 @@ const open = async (): Promise<Opened> => {
     metrics: deployed ? logMetrics(write, runtime) : prometheusMetrics(),
     settings,
   };
-  const app = functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: () => asyncApiDocument({ version }) });
-  return {
-    app,
-    close: async () => {
-      await Promise.all([parts.callLog.close(), parts.directory.close(), parts.rawStore.close(), parts.bus.close()]);
-      await broker?.close();
-    },
-  };
+  return { app: functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: () => asyncApiDocument({ version }) }), close };
 };
 
 let opening: Promise<Opened> | null = null;

@@ -7,7 +7,7 @@ import { ROLES, type Role } from '../core/domain/rights.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { TOKEN_LIFE_SECONDS, TOKEN_MAX_BYTES } from '../core/protocol/limits.ts';
 import { TokenClaims } from '../core/protocol/token.ts';
-import type { IssuerSetting } from '../core/settings.ts';
+import type { IssuerSetting, Settings } from '../core/settings.ts';
 import type { Identity, Principal } from './identity.ts';
 import { ALGORITHM, EARSHOT, TOKEN_TYPE } from './identity.jose-issuer.ts';
 import { fetchedKeys, keySet, type FindKey, type KeySet, type ReadKeys } from './identity.jose-keys.ts';
@@ -27,9 +27,27 @@ export interface IdentityOptions {
   /** Our own public keys; asked again every JWKS_REFRESH_MS. */
   readonly publicKeys: ReadKeys;
   readonly issuers: readonly IssuerSetting[];
+  /** Whose identity token may run jobs; nobody's where it is left out. */
+  readonly scheduler?: Scheduler | null;
   readonly runtime: Runtime;
   readonly fetch: typeof globalThis.fetch;
 }
+
+/** The service account in whose name Cloud Scheduler calls. */
+export interface Scheduler {
+  readonly email: string;
+  readonly audience: string;
+  /** Google's published keys. */
+  readonly jwksUrl: string;
+}
+
+/** Issuer and keys of the identity tokens of service accounts: https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken */
+const GOOGLE = 'https://accounts.google.com';
+const GOOGLE_KEYS = 'https://www.googleapis.com/oauth2/v3/certs';
+
+/** null where the settings name none. */
+export const schedulerOf = ({ jobsInvoker, jobsAudience }: Pick<Settings, 'jobsInvoker' | 'jobsAudience'>): Scheduler | null =>
+  jobsInvoker === null || jobsAudience === null ? null : { email: jobsInvoker, audience: jobsAudience, jwksUrl: GOOGLE_KEYS };
 
 /** Somebody whose tokens we take. */
 interface Trusted {
@@ -46,6 +64,8 @@ export const joseIdentity = (options: IdentityOptions): Identity => {
   const { runtime } = options;
   const trusted = new Map<string, Trusted>([[EARSHOT, ourselves(keySet(options.publicKeys, runtime))]]);
   for (const issuer of options.issuers) trusted.set(issuer.issuer, outsider(issuer, keySet(fetchedKeys(issuer.jwks_url, options.fetch), runtime), runtime));
+  const { scheduler = null } = options;
+  if (scheduler !== null) trusted.set(GOOGLE, schedulersOwn(scheduler, keySet(fetchedKeys(scheduler.jwksUrl, options.fetch), runtime)));
   const remembered = new Map<string, { readonly principal: Principal; readonly find: FindKey }>();
 
   return {
@@ -151,6 +171,19 @@ const outsider = (setting: IssuerSetting, keys: KeySet, runtime: Runtime): Trust
       expires_at: exp,
       local: false,
     };
+  },
+});
+
+/** The token says for whom it was made (`aud`) and in whose name (`email`): only this one may, and it is nobody's of a tenant. */
+const schedulersOwn = (scheduler: Scheduler, keys: KeySet): Trusted => ({
+  keys,
+  algorithms: ['RS256'],
+  audience: scheduler.audience,
+  issuer: GOOGLE,
+  principal: (payload) => {
+    const { sub, exp, iat } = payload;
+    if (own(payload, 'email') !== scheduler.email || own(payload, 'email_verified') !== true || sub === undefined || exp === undefined || iat === undefined) throw new EarshotError('token_invalid');
+    return { user: `${GOOGLE}|${sub}`, username: 'scheduler', tenant: null, roles: ['operator'], sid: `${GOOGLE}|${sub}`, signed_in_at: iat, issued_at: iat, expires_at: exp, local: false };
   },
 });
 

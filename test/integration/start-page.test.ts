@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { FIRST_LOGIN } from '../../client/first-call.ts';
 import { readSettings } from '../../core/settings.ts';
 import { startProduct, type Product } from '../../local/product.ts';
@@ -50,7 +51,7 @@ describe('the page at /', () => {
   it('may open sockets from the port that it was given, and a page of another port may not', async () => {
     const opened = (origin: string): Promise<string> =>
       new Promise((resolve) => {
-        const socket = new WebSocket(`ws://127.0.0.1:${product.port}/ws`, { protocols: ['earshot.v1', 'bearer.x'], headers: { origin } });
+        const socket = new WebSocket(`ws://127.0.0.1:${product.port}/ws`, ['earshot.v1', 'bearer.x'], { origin });
         socket.addEventListener('open', () => resolve('open'));
         socket.addEventListener('error', () => resolve('refused'));
       });

@@ -1,0 +1,44 @@
+/** The directory of a deployment, whose one workspace has its secrets from the settings: they stand in Secret Manager, and in no database. */
+import type { Settings } from '../core/settings.ts';
+import type { Directory, Workspace } from './directory.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Name of the workspace that the settings describe. */
+export const OWN_WORKSPACE = 'main';
+
+/** As many as the largest plan of the provider lets run at once. */
+const CONCURRENCY_COUNT = 30;
+
+/**
+ * The same directory with the workspace `main` as the settings have it; what of it is stored (ingest keys by their hash, concurrency)
+ * stays. INGEST_KEY writes for the only tenant there is; with several, each has a key of its own.
+ */
+export const withOwnWorkspace = (directory: Directory, settings: Settings, runtime: Pick<Runtime, 'sha256'>): Directory => {
+  const own = async (stored: Workspace | null): Promise<Workspace> => ({
+    workspace: OWN_WORKSPACE,
+    webhook_secrets: settings.elevenlabsWebhookSecrets,
+    ingest_keys: [...(stored?.ingest_keys ?? []), ...(await keyOfOnlyTenant())],
+    api_key: settings.elevenlabsApiKey,
+    base_url: settings.elevenlabsBaseUrl,
+    telephony: settings.elevenlabsTelephony,
+    phone_number_id: settings.elevenlabsPhoneNumberId,
+    concurrency: stored?.concurrency ?? CONCURRENCY_COUNT,
+  });
+  const keyOfOnlyTenant = async (): Promise<Workspace['ingest_keys']> => {
+    if (settings.ingestKey === null) return [];
+    const [only, another] = await directory.tenants();
+    return only === undefined || another !== undefined ? [] : [{ hash: runtime.sha256(settings.ingestKey), tenant: only.tenant }];
+  };
+  return {
+    ...directory,
+    workspace: async (name) => {
+      const stored = await directory.workspace(name);
+      return name === OWN_WORKSPACE ? own(stored) : stored;
+    },
+    workspaces: async () => {
+      const stored = await directory.workspaces();
+      const others = stored.filter(({ workspace }) => workspace !== OWN_WORKSPACE);
+      return [await own(stored.find(({ workspace }) => workspace === OWN_WORKSPACE) ?? null), ...others];
+    },
+  };
+};

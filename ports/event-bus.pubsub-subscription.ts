@@ -6,14 +6,16 @@
  * topic; instead:
  *   - It is ready when it was created and a `get` was answered while its stream was opening: from its creation on Pub/Sub keeps for
  *     it whatever is published, so nothing is missed however late the stream begins to flow.
- *   - A dead connection: `get` is asked every WATCH_MS over the connection of the stream; unanswered, everything is made anew over
- *     another connection. (Under it HTTP/2 pings every 30 s, for publications too.)
- *   - A subscription that was deleted, or whose topic was: the same `get`, and the stream's own error. Another is made under a new name.
+ *   - A dead connection: `get` is asked every WATCH_MS over the connection of the stream. (Under it HTTP/2 pings every 30 s, for
+ *     publications too.)
+ *   - A subscription that was deleted, or whose topic was: the same `get`, and the stream's own error.
  *   - A dead stream on a live connection: Pub/Sub answers the library's keep-alives on the stream, every 30 s, within 15 s; else the
  *     library opens another.
  *   - A stream that is silent for a reason that nobody has thought of: every STREAM_MAX_MS another takes over, whether or not
  *     anything seems wrong.
- * While it is down, relays find in the log what they did not hear, every 5 seconds: all of this shortens a delay.
+ * Whatever it was, another subscription is made, under another name and over another connection, and the old one is removed: what
+ * waits in the old one was found in the log meanwhile, and would only delay what is new. While the bus is down relays find in the
+ * log what they did not hear, every 5 seconds: all of this shortens a delay.
  */
 import { Duration, type Message, type PubSub, type Subscription } from '@google-cloud/pubsub';
 import { EarshotError } from '../core/protocol/codes.ts';
@@ -58,14 +60,14 @@ export interface Listener {
 /** How often it is asked whether the subscription is there, and so whether the connection is. */
 const WATCH_MS = 30_000;
 /** A `get` takes milliseconds. */
-const WATCH_ANSWER_MAX_MS = 10_000;
+const WATCH_ANSWER_MAX_MS = 5_000;
 /** However well it looks. */
-const STREAM_MAX_MS = 5 * 60_000;
+const STREAM_MAX_MS = 10 * 60_000;
 /** Several times within the bound after which it would be taken for an orphan. */
 const RENEW_MS = ORPHAN_SUBSCRIPTION_MS / 6;
 const REMAKE_FIRST_MS = 200;
 const REMAKE_MAX_MS = 5_000;
-const REQUEST_MAX_MS = 10_000;
+const REQUEST_MAX_MS = 5_000;
 /** A drain has DRAIN_MAX_MS for everything; what is not removed by then is the janitor's, and ends by itself after a day. */
 const CLOSE_MAX_MS = 4_000;
 
@@ -82,7 +84,7 @@ const GIVE_BACK_MAX_MS = 1_000;
 /** Instead of the topic's name, where it was deleted. */
 const DELETED_TOPIC = '_deleted-topic_';
 
-/** Why a subscription does not feed any more: only after `stream` and `connection` it goes on being used. */
+/** Why a subscription does not feed any more. */
 type Reason = 'closed' | 'not_made' | 'stream' | 'gone' | 'connection';
 
 /** Begins at once. */
@@ -92,7 +94,6 @@ export const listen = (options: ListenerOptions): Listener => {
   const first = ending();
   const watchMs = options.watchMs ?? WATCH_MS;
   const streamMaxMs = options.streamMaxMs ?? STREAM_MAX_MS;
-  const newName = (): string => `${options.prefix}${runtime.randomHex(8)}`;
   const waits = backOff(runtime, REMAKE_FIRST_MS, REMAKE_MAX_MS);
 
   const create = async (pubsub: PubSub, name: string): Promise<void> => {
@@ -110,11 +111,17 @@ export const listen = (options: ListenerOptions): Listener => {
     );
   };
 
-  const remove = async (pubsub: PubSub, name: string): Promise<void> => {
-    await pubsub.subscription(name).delete(callOptions(REQUEST_MAX_MS)).catch((error: unknown) => {
-      if (statusOf(error) !== NOT_FOUND) throw error;
-    });
-    await life.gone(name);
+  /** Those that are no longer used, made or not; what cannot be removed now is tried again with every look. Does not fail. */
+  const left = new Set<string>();
+  const removeLeft = async (pubsub: PubSub): Promise<void> => {
+    const remove = async (name: string): Promise<void> => {
+      await pubsub.subscription(name).delete(callOptions(REQUEST_MAX_MS)).catch((error: unknown) => {
+        if (statusOf(error) !== NOT_FOUND) throw error;
+      });
+      await life.gone(name);
+      left.delete(name);
+    };
+    await Promise.allSettled([...left].map(remove));
   };
 
   const openStream = (pubsub: PubSub, name: string, failed: (error: unknown) => void): Subscription => {
@@ -135,7 +142,7 @@ export const listen = (options: ListenerOptions): Listener => {
   /** Is the subscription there, and does it hang on the topic? Throws where nobody answers. */
   const isThere = async (pubsub: PubSub, name: string): Promise<boolean> => {
     try {
-      const [{ topic, detached }] = await within(runtime, Math.min(WATCH_ANSWER_MAX_MS, watchMs * 5), pubsub.subscription(name).getMetadata(callOptions(WATCH_ANSWER_MAX_MS)));
+      const [{ topic, detached }] = await within(runtime, WATCH_ANSWER_MAX_MS, pubsub.subscription(name).getMetadata(callOptions(WATCH_ANSWER_MAX_MS)));
       return detached !== true && topic !== DELETED_TOPIC;
     } catch (error) {
       if (statusOf(error) === NOT_FOUND) return false;
@@ -162,6 +169,7 @@ export const listen = (options: ListenerOptions): Listener => {
       while (!over.isOver()) {
         if (!(await isThere(pubsub, name))) return 'gone';
         if (!over.isOver()) first.end();
+        void removeLeft(pubsub);
         await pause(runtime, watchMs, over);
         if (!over.isOver()) waits.reset();
         const now = runtime.monotonic();
@@ -174,6 +182,7 @@ export const listen = (options: ListenerOptions): Listener => {
           const old = stream.removeAllListeners('close').removeAllListeners('error').on('error', () => undefined);
           stream = openStream(pubsub, name, fail);
           openedAt = now;
+          log?.debug('The stream of the bus is replaced by another');
           void old.close().catch(() => undefined);
         }
       }
@@ -187,39 +196,33 @@ export const listen = (options: ListenerOptions): Listener => {
     }
   };
 
-  const run = async (): Promise<void> => {
-    let pubsub = clientOf(options);
-    let name = newName();
-    let isMade = false;
-    while (!end.isOver()) {
-      const reason = await live(pubsub, name, isMade);
-      isMade = reason === 'stream' || reason === 'connection';
-      if (end.isOver()) break;
-      log?.warn('The relay makes its way to the bus anew', { reason });
-      if (reason === 'connection' || reason === 'not_made') {
-        void closeClient(pubsub);
-        pubsub = clientOf(options);
-      }
-      if (!isMade) {
-        // Whether or not it was made, and whoever else removes it.
-        void remove(pubsub, name).catch(() => undefined);
-        name = newName();
-      }
-      await pause(runtime, waits.next(), end);
-    }
-    await remove(pubsub, name).catch(() => undefined);
-    await closeClient(pubsub);
-  };
-
-  /** Makes the subscription where that is still to be done, and feeds from it; answers what ended that. */
-  const live = async (pubsub: PubSub, name: string, isMade: boolean): Promise<Reason> => {
+  /** Makes a subscription and feeds from it; answers what ended that. */
+  const live = async (pubsub: PubSub, name: string): Promise<Reason> => {
     try {
-      if (!isMade) await create(pubsub, name);
+      await create(pubsub, name);
     } catch (error) {
       log?.warn('The bus has no subscription for this relay yet', { status: statusOf(error) });
       return 'not_made';
     }
     return end.isOver() ? 'closed' : feed(pubsub, name);
+  };
+
+  const run = async (): Promise<void> => {
+    for (let pubsub = clientOf(options); ; ) {
+      const name = `${options.prefix}${runtime.randomHex(8)}`;
+      const reason = await live(pubsub, name);
+      left.add(name);
+      if (end.isOver()) {
+        await removeLeft(pubsub);
+        await closeClient(pubsub);
+        return;
+      }
+      log?.warn('The relay makes its way to the bus anew', { reason });
+      void closeClient(pubsub);
+      pubsub = clientOf(options);
+      void removeLeft(pubsub);
+      await pause(runtime, waits.next(), end);
+    }
   };
 
   const done = run();

@@ -39,7 +39,7 @@ const PUBLISH_RETRY_FIRST_MS = 50;
 const PUBLISH_RETRY_MAX_MS = 500;
 /** Cancelled, unknown, deadline exceeded, resource exhausted, aborted, internal, unavailable: as Google's own table repeats them. */
 const PUBLISH_RETRIED = [1, 2, 4, 8, 10, 13, 14];
-const SWEEP_REQUEST_MAX_MS = 20_000;
+const SWEEP_REQUEST_MAX_MS = 10_000;
 /** One line a minute about messages that nobody understands says enough. */
 const BROKEN_NOTE_MS = 60_000;
 const PREFIX = 'earshot-relay-';

@@ -10,6 +10,7 @@ import { functionsApp } from '../functions/app.ts';
 import { runFollower, runJobs } from '../functions/jobs.ts';
 import type { Parts } from '../functions/parts.ts';
 import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
+import { withOwnWorkspace } from '../ports/directory-workspace.ts';
 import { sqliteDirectory } from '../ports/directory.sqlite.ts';
 import { memoryBus } from '../ports/event-bus.memory.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
@@ -18,9 +19,11 @@ import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import type { FunctionStores } from '../ports/stores.ts';
 import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
 import { createRelay } from '../ws-relay/relay.ts';
 import { firstStart } from './first-start.ts';
+import type { GooglePlaces } from './google/places.ts';
 import { startPage } from './start-page.ts';
 import { startSimulatedElevenLabs, type SimulatedElevenLabs } from './simulated-elevenlabs/server.ts';
 
@@ -33,6 +36,8 @@ export interface Product {
   /** `http://127.0.0.1:<port>`. */
   readonly url: string;
   readonly port: number;
+  /** Where it was started so: emulators or a project of the cloud. */
+  readonly google: GooglePlaces | null;
   /** null where the real ElevenLabs is used. */
   readonly simulated: SimulatedElevenLabs | null;
   readonly parts: Parts;
@@ -45,20 +50,20 @@ export interface ProductOptions {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly version: string;
+  /** Stores in Google's cloud or its emulators; null: in DATA_DIR. Closed with the product. */
+  readonly google?: GooglePlaces | null;
 }
 
 /** Starts it; resolves when it serves. Rejects where the port is taken or the data cannot be opened. */
-export const startProduct = async ({ settings, runtime, log, version }: ProductOptions): Promise<Product> => {
+export const startProduct = async ({ settings, runtime, log, version, google = null }: ProductOptions): Promise<Product> => {
   const { dataDir } = settings;
   // Numbers, names and secrets lie there: for its owner only.
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
+  const { close: closeStores, ...stores } = google === null ? embeddedStores(dataDir, runtime) : await storesIn(google, settings, runtime, log);
   const opened: Parts = {
-    callLog: sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime }),
-    directory: sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime }),
-    rawStore: sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime }),
-    bus: memoryBus(),
+    ...stores,
     provider: elevenLabsProvider(),
     identity: joseIdentity({ publicKeys: issuer.publicKeys, issuers: settings.authIssuers, runtime, fetch: globalThis.fetch }),
     issuer,
@@ -81,7 +86,8 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
           log,
         })
       : null;
-  await firstStart(opened, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
+  // In the cloud tenants and logins are somebody's already.
+  if (google?.emulated !== false) await firstStart(opened, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
 
   const server = createServer();
   const port = await listen(server, settings.port, settings.host);
@@ -133,6 +139,7 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
   return {
     url,
     port,
+    google,
     simulated,
     parts,
     close: async () => {
@@ -141,9 +148,34 @@ export const startProduct = async ({ settings, runtime, log, version }: ProductO
       await relay.drain();
       await relay.close();
       await closed(server);
-      await Promise.all([parts.callLog.close(), parts.directory.close(), parts.rawStore.close(), parts.bus.close()]);
+      await closeStores();
+      await google?.close();
     },
   };
+};
+
+/** As one process has them to itself: nobody else hears of events. */
+const embeddedStores = (dataDir: string, runtime: Runtime): FunctionStores => {
+  const callLog = sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime });
+  const directory = sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime });
+  const rawStore = sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime });
+  const bus = memoryBus();
+  return {
+    callLog,
+    directory,
+    rawStore,
+    bus,
+    close: async () => {
+      await Promise.all([callLog.close(), directory.close(), rawStore.close(), bus.close()]);
+    },
+  };
+};
+
+/** Google's libraries are loaded only where they are used. */
+const storesIn = async ({ hosts, emulated }: GooglePlaces, settings: Settings, runtime: Runtime, log: Log): Promise<FunctionStores> => {
+  const { googleFunctionStores } = await import('../ports/stores.google.ts');
+  const stores = googleFunctionStores(settings, { runtime, log, hosts });
+  return emulated ? stores : { ...stores, directory: withOwnWorkspace(stores.directory, settings, runtime) };
 };
 
 const listen = (server: Server, port: number, host: string): Promise<number> =>

@@ -18,7 +18,7 @@ const RULES: readonly Rule[] = [
   { files: /^core\/protocol\/rest\.ts$/, imports: [/^core\/protocol\//], types: [CORE], packages: ['zod', '@hono/zod-openapi'] },
   { files: /^core\/(protocol\/|settings)/, imports: [/^core\/protocol\//, /^core\/settings/], types: [CORE], packages: ['zod'] },
   { files: /^core\/domain\//, imports: [CORE], packages: [] },
-  { files: /^ports\/firestore-database\.ts$/, imports: [CORE, /^ports\//], packages: ['@google-cloud/firestore'] },
+  { files: /^ports\/firestore-(database|queries)\.ts$/, imports: [CORE, /^ports\//], packages: ['@google-cloud/firestore'] },
   { files: /^ports\/[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose'] },
   { files: /^ports\/[a-z-]+\.[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose', 'pino', 'prom-client', 'ws', '@sentry/core', /^@google-cloud\/(firestore|pubsub|storage)$/] },
   // Composition roots choose the ways.
@@ -26,7 +26,7 @@ const RULES: readonly Rule[] = [
   { files: /^functions\//, imports: [CORE, /^functions\//], types: [PORT_TYPES], packages: [/^node:/, 'hono', /^hono\//, '@hono/zod-openapi', '@hono/node-server', 'zod'] },
   { files: /^ws-relay\//, imports: [CORE, /^ws-relay\//], types: [PORT_TYPES], packages: [/^node:/, 'ws', 'zod'] },
   { files: /^client\//, imports: [/^client\//, /^core\/domain\//, /^core\/protocol\/(codes|limits)\.ts$/], types: [CORE], packages: [] },
-  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|client|local)\//], packages: [/^node:/, 'ws', 'zod'] },
+  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|client|local)\//], packages: [/^node:/, 'ws', 'zod', '@google-cloud/pubsub'] },
   { files: /^cli\//, imports: [/^(core|ports|functions|client|local|cli)\//], packages: [/^node:/, 'commander', 'ws', 'zod'] },
 ];
 

@@ -51,10 +51,11 @@ resource "google_storage_bucket" "raw" {
       type = "Delete"
     }
   }
-  # Where used ones are found. Those of the quarantine lie elsewhere.
+  # Where used ones are found; those of the quarantine lie elsewhere. Days later than the deliveries themselves: an erasure finds
+  # them by these, and rules may take a day to be applied.
   lifecycle_rule {
     condition {
-      age            = 7
+      age            = 9
       matches_prefix = ["used/"]
     }
     action {

@@ -22,8 +22,8 @@
  * entry, and how often it came is counted as far as the bucket allows.
  *
  * What the bucket itself needs: no versions and no soft delete (what is erased must be gone), and two lifecycle rules beside `sweep`
- * - `age` on the prefix `used/`, `daysSinceCustomTime` on `deliveries/`. A delivery gets its custom time when it is used, so neither
- * rule ever touches what is in quarantine.
+ * - `daysSinceCustomTime` on the prefix `deliveries/`, and some days later, since rules take their time and `erase` finds by them,
+ * `age` on `used/`. A delivery gets its custom time when it is used, so neither rule ever touches what is in quarantine.
  */
 import type { Log } from './log.ts';
 import { gcsBucket, type ListedObject, type ListQuery, type Written } from './raw-store.gcs-bucket.ts';

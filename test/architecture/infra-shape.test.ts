@@ -136,7 +136,7 @@ describe('the stores', () => {
     const bucket = bodyOf('google_storage_bucket.raw');
     const deleting = blocksOf(bucket, 'lifecycle_rule').filter((rule) => blockOf(rule, 'action')['type'] === 'Delete').map((rule) => blockOf(rule, 'condition'));
     const days = RAW_KEPT_MS / 86_400_000;
-    expect(deleting).toEqual([{ days_since_custom_time: days, matches_prefix: [DELIVERIES] }, { age: days, matches_prefix: ['used/'] }]);
+    expect(deleting).toEqual([{ days_since_custom_time: days, matches_prefix: [DELIVERIES] }, { age: days + 2, matches_prefix: ['used/'] }]);
     expect(USED_BY_TENANT.startsWith('used/')).toBe(true);
     expect(['used/', DELIVERIES].some((prefix) => QUARANTINE.startsWith(prefix))).toBe(false);
     expect(blockOf(bucket, 'encryption')['default_kms_key_name']).toBe('${google_kms_crypto_key.raw.id}');

@@ -60,7 +60,7 @@ const stopSignal = (): AbortSignal => {
 // As `npm start` does: what the environment says goes before what the file says.
 if (existsSync(join(root, '.env'))) process.loadEnvFile(join(root, '.env'));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const opening = { runtime, log: jsonLog('warn', (line) => void process.stderr.write(line)), emulatorHost: process.env['FIRESTORE_EMULATOR_HOST'] ?? null };
+const opening = { runtime, log: jsonLog('warn', (line) => void process.stderr.write(line)), env: process.env };
 const world: World = {
   env: process.env,
   root,

@@ -1,32 +1,38 @@
-/** Opens the log that the settings name. Google's client is loaded only where they name the cloud: the other verbs start without it. */
-import type { Settings } from '../core/settings.ts';
+/** Opens the log that the settings name. Google's clients are loaded only where they name the cloud: the other verbs start without them. */
+import { SettingsError, type Settings } from '../core/settings.ts';
 import type { CallDocuments } from '../ports/call-documents.ts';
 import type { CallLog } from '../ports/call-log.ts';
 import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
 import type { FirestoreDatabase } from '../ports/firestore-database.ts';
 import type { Log } from '../ports/log.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import { CliError } from './exit-codes.ts';
 
 export interface OpeningParts {
   readonly runtime: Runtime;
   readonly log: Log;
-  /** `host:port` of Google's emulator; null: the cloud. */
-  readonly emulatorHost: string | null;
+  /** Where emulators may be named. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-const openDatabase = async (settings: Settings, { runtime, log, emulatorHost }: OpeningParts): Promise<FirestoreDatabase> => {
-  const { openFirestore } = await import('../ports/firestore-database.ts');
-  return openFirestore({ projectId: settings.googleCloudProject, database: settings.firestoreDatabase, emulatorHost, runtime, log });
+const openDatabase = async (settings: Settings, { runtime, log, env }: OpeningParts): Promise<FirestoreDatabase> => {
+  const google = await import('../ports/stores.google.ts');
+  try {
+    return google.openDatabase(settings, settings.firestoreDatabase, { runtime, log, hosts: google.googleHosts(env) });
+  } catch (error) {
+    if (error instanceof SettingsError) throw new CliError('settings_invalid', 'The settings are not usable.', 'usage', error.problems);
+    throw error;
+  }
 };
 
-/** @param path the file of an embedded log; null where the settings name the cloud's */
+/** @param path the file of an embedded log; null where the settings name the cloud's. Throws CliError `settings_invalid`. */
 export const openCallLog = async (parts: OpeningParts, settings: Settings, path: string | null, readOnly: boolean): Promise<CallLog> => {
   if (path !== null) return sqliteCallLog({ path, runtime: parts.runtime, readOnly });
   const { firestoreCallLog } = await import('../ports/call-log.firestore.ts');
   return firestoreCallLog(await openDatabase(settings, parts), parts.runtime);
 };
 
-/** The calls of the cloud's log, for changes of its schema. */
+/** The calls of the cloud's log, for changes of its schema. Throws CliError `settings_invalid`. */
 export const openCallDocuments = async (parts: OpeningParts, settings: Settings): Promise<CallDocuments> => {
   const { firestoreCallDocuments } = await import('../ports/call-documents.firestore.ts');
   return firestoreCallDocuments(await openDatabase(settings, parts));

@@ -32,7 +32,7 @@ describe.skipIf(google === null)('the verbs that care for the log, on Firestore'
     folder.remove();
   });
   const earshot = (...args: string[]): Promise<Ran> =>
-    command(args, { env: { STORE: 'google', GOOGLE_CLOUD_PROJECT: project, DATA_DIR: folder.path }, emulatorHost: hosts().firestoreHost });
+    command(args, { env: { STORE: 'google', GOOGLE_CLOUD_PROJECT: project, DATA_DIR: folder.path, FIRESTORE_EMULATOR_HOST: hosts().firestoreHost } });
   const document = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, out, err } = await earshot(...args, '--json');
     if (code !== 0) throw new Error(err);

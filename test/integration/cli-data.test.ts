@@ -180,6 +180,12 @@ describe('the verbs that care for the log', () => {
     expect(await earshot('migrate', '--to', to)).toMatchObject({ code: 2, err: expect.stringContaining('--to has to be a number from 1 to 2') as string });
   });
 
+  it('names what the settings lack for the log of the cloud', async () => {
+    for (const args of [['migrate', '--dry-run'], ['import', file(OLDER), '--dry-run']]) {
+      expect(await command(args, { env: { DATA_DIR: folder.path, STORE: 'google' } })).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/\(settings_invalid\)\n {2}GOOGLE_CLOUD_PROJECT is missing/) as string });
+    }
+  });
+
   it('has nothing to migrate where there is no log', async () => {
     expect(await earshot('migrate')).toMatchObject({ code: 5, err: expect.stringContaining('(no_data)') as string });
     expect(existsSync(join(folder.path, 'calls.db'))).toBe(false);

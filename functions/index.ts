@@ -3,10 +3,10 @@
  * process serves the one function that FUNCTION_TARGET names, on the cloud's stores; else on those in DATA_DIR, which relays on the
  * same machine (`ws-relay/main.ts`) read. What is opened is opened at the first request.
  */
-import { readFileSync } from 'node:fs';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { http } from '@google-cloud/functions-framework';
+import manifest from '../package.json' with { type: 'json' };
 import { ERRORS } from '../core/protocol/codes.ts';
 import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
 import { readSettings, UNITS } from '../core/settings.ts';
@@ -32,7 +32,7 @@ const FINISH_MAX_MS = 8_000;
 const deployed = process.env['STORE'] === 'google';
 const unit = UNITS.find((name) => name === process.env['FUNCTION_TARGET']);
 const settings = readSettings(process.env, deployed || process.env['NODE_ENV'] === 'production' ? 'deployed' : 'local', deployed ? unit : 'functions');
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = manifest;
 const runtime = systemRuntime();
 const write = (line: string): void => void process.stdout.write(line);
 const lines = jsonLog(settings.logLevel, write, deployed ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-functions', version } : null);
@@ -47,7 +47,7 @@ interface Opened {
 const openStores = async (): Promise<FunctionStores> => {
   if (!deployed) return embeddedFunctionStores(settings.dataDir, runtime);
   const { googleFunctionStores, googleHosts } = await import('../ports/stores.google.ts');
-  const stores = googleFunctionStores(settings, { runtime, log, hosts: googleHosts(process.env) });
+  const stores = await googleFunctionStores(settings, { runtime, log, hosts: googleHosts(process.env) });
   return { ...stores, directory: withOwnWorkspace(stores.directory, settings, runtime) };
 };
 

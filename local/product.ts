@@ -174,7 +174,7 @@ const embeddedStores = (dataDir: string, runtime: Runtime): FunctionStores => {
 /** Google's libraries are loaded only where they are used. */
 const storesIn = async ({ hosts, emulated }: GooglePlaces, settings: Settings, runtime: Runtime, log: Log): Promise<FunctionStores> => {
   const { googleFunctionStores } = await import('../ports/stores.google.ts');
-  const stores = googleFunctionStores(settings, { runtime, log, hosts });
+  const stores = await googleFunctionStores(settings, { runtime, log, hosts });
   return emulated ? stores : { ...stores, directory: withOwnWorkspace(stores.directory, settings, runtime) };
 };
 

@@ -7,7 +7,6 @@ import type { Directory } from './directory.ts';
 import { pubsubBus, type BusLife } from './event-bus.pubsub.ts';
 import { openFirestore, type FirestoreDatabase } from './firestore-database.ts';
 import type { Log } from './log.ts';
-import { gcsRawStore } from './raw-store.gcs.ts';
 import type { Runtime } from './runtime.ts';
 import type { FunctionStores, Stores } from './stores.ts';
 
@@ -78,10 +77,12 @@ export const googleStores = (settings: Settings, parts: GoogleParts): Stores => 
 };
 
 /** What a function needs: the raw deliveries as well. @throws SettingsError without RAW_BUCKET */
-export const googleFunctionStores = (settings: Settings, parts: GoogleParts): FunctionStores => {
+export const googleFunctionStores = async (settings: Settings, parts: GoogleParts): Promise<FunctionStores> => {
   if (settings.rawBucket === null) throw new SettingsError(['RAW_BUCKET is missing: the bucket of the raw deliveries.']);
   const { runtime, log, hosts } = parts;
   const stores = googleStores(settings, parts);
+  // A relay shares this file and has no use for the library.
+  const { gcsRawStore } = await import('./raw-store.gcs.ts');
   const rawStore = gcsRawStore({ bucket: settings.rawBucket, projectId: projectOf(settings), ...(hosts.storage === null ? {} : { apiEndpoint: hosts.storage }), runtime, log });
   return {
     ...stores,

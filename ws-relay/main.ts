@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import manifest from '../package.json' with { type: 'json' };
 import { readSettings, SettingsError, type Settings } from '../core/settings.ts';
 import { CONNECTIONS_PER_RELAY_MAX_COUNT, LOCAL_CONNECTIONS_MAX_COUNT, SESSION_MOVE_AFTER_MS } from '../core/protocol/limits.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
@@ -29,7 +30,7 @@ const start = async (): Promise<void> => {
   const deployed = process.env['STORE'] === 'google';
   const settings = readSettings(process.env, deployed ? 'deployed' : 'local', 'relay');
   const runtime = systemRuntime();
-  const version = process.env['npm_package_version'] ?? 'unknown';
+  const { version } = manifest;
   const service = deployed ? { project: settings.googleCloudProject, name: process.env['K_SERVICE'] ?? 'earshot-relay', version } : null;
   const lines = jsonLog(settings.logLevel, (line) => process.stdout.write(line), service);
   const log = await sentryLog(lines, { dsn: settings.sentryDsn, release: version, runtime, fetch: globalThis.fetch });

@@ -74,7 +74,7 @@ describe.skipIf(google === null)('the log in Firestore', () => {
   it('keeps seqs dense and every fact once when twenty writers in four processes append to one call', async () => {
     const callSid = await create();
     const processes = [another(), another(), another(), another()];
-    await Promise.all(Array.from({ length: 20 }, (_, i) => processes[i % 4]?.append(callSid, [entry(turn('driver', `line ${i}`, { turn_id: `t${i >> 1}`, rev: 1 }), 'conv1')])));
+    await Promise.all(Array.from({ length: 20 }, (_, i) => (processes[i % 4] ?? log).append(callSid, [entry(turn('driver', `line ${i}`, { turn_id: `t${i >> 1}`, rev: 1 }), 'conv1')])));
     const seqs = (await textsOf(callSid)).map((text) => (JSON.parse(text) as { seq: number }).seq);
     expect(seqs).toEqual(seqs.map((_, i) => i + 1));
     expect((await typesOf(callSid)).filter((type) => type === 'transcription')).toHaveLength(10);

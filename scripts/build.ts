@@ -1,0 +1,91 @@
+/**
+ * Builds what is deployed: `functions/dist` (three functions, one bundle, with a package.json for Google's buildpack) and
+ * `ws-relay/dist` (the relay, nothing to install). `npm run build`, or `node scripts/build.ts <folder>` to build elsewhere.
+ *
+ * Everything is in the bundle but functions-framework: the process that serves a function is the framework's own, and a second copy
+ * of it would not know what the first was told. Names are kept, since Google's clients look at the names of their classes.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type BuildOptions } from 'esbuild';
+
+const ROOT = new URL('../', import.meta.url).pathname;
+const FRAMEWORK = '@google-cloud/functions-framework';
+
+/** Libraries written for `require` find what stands around a file of theirs. */
+const REQUIRE = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url), { filename: __filename, dirname: __dirname } = import.meta;";
+
+const OPTIONS = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  splitting: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  legalComments: 'none',
+  chunkNames: '[name]-[hash]',
+  logLevel: 'warning',
+  banner: { js: REQUIRE },
+  // ws does without them where they are not installed.
+  external: [FRAMEWORK, 'bufferutil', 'utf-8-validate'],
+} as const satisfies BuildOptions;
+
+/** Code that was compiled when the image was built is not compiled again at each cold start; where there is none, nothing is lost. */
+const FUNCTIONS_ENTRY = `import { enableCompileCache } from 'node:module';
+enableCompileCache(new URL('./compile-cache', import.meta.url).pathname);
+await import('./earshot.js');
+`;
+
+/** Runs once where the function is built: on the very Node that will run it. */
+const FUNCTIONS_COMPILE = `import { enableCompileCache, flushCompileCache } from 'node:module';
+enableCompileCache(new URL('./compile-cache', import.meta.url).pathname);
+for (const name of $FILES) await import(name);
+flushCompileCache();
+process.exit(0);
+`;
+
+interface Manifest {
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/** @param to the folder that gets `functions/dist` and `ws-relay/dist` */
+export const buildDeployables = async (to: string): Promise<void> => {
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
+  await Promise.all([buildFunctions(join(to, 'functions', 'dist'), manifest), buildRelay(join(to, 'ws-relay', 'dist'))]);
+};
+
+const buildFunctions = async (folder: string, { version, dependencies }: Manifest): Promise<void> => {
+  empty(folder);
+  const { metafile } = await build({ ...OPTIONS, metafile: true, absWorkingDir: ROOT, entryPoints: { earshot: 'functions/index.ts' }, outdir: folder });
+  const chunks = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf('/') + 1)).filter((name) => name !== 'earshot.js');
+  writeFileSync(join(folder, 'index.js'), FUNCTIONS_ENTRY);
+  writeFileSync(join(folder, 'compile.js'), FUNCTIONS_COMPILE.replace('$FILES', JSON.stringify([FRAMEWORK, ...chunks.map((name) => `./${name}`).sort()])));
+  const written = {
+    name: 'earshot-functions',
+    version,
+    private: true,
+    type: 'module',
+    main: 'index.js',
+    engines: { node: '24' },
+    // Google's buildpack runs it after it has installed: https://cloud.google.com/docs/buildpacks/nodejs#executing_custom_build_steps_during_deployment
+    scripts: { 'gcp-build': 'node compile.js' },
+    dependencies: { [FRAMEWORK]: dependencies[FRAMEWORK] },
+  };
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(written, null, 2)}\n`);
+};
+
+const buildRelay = async (folder: string): Promise<void> => {
+  empty(folder);
+  await build({ ...OPTIONS, absWorkingDir: ROOT, entryPoints: { main: 'ws-relay/main.ts' }, outdir: folder });
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ private: true, type: 'module' })}\n`);
+};
+
+const empty = (folder: string): void => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+};
+
+if (import.meta.main) await buildDeployables(process.argv[2] ?? ROOT);

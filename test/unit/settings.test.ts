@@ -18,6 +18,7 @@ const deployed = {
   RAW_BUCKET: 'earshot-raw',
   JOBS_INVOKER: 'scheduler@earshot.iam.gserviceaccount.com',
   JOBS_AUDIENCE: 'https://jobs.example.com',
+  GOOGLE_CLOUD_PROJECT: 'earshot-project',
 };
 
 const problemsOf = (read: () => Settings): readonly string[] => {
@@ -81,14 +82,15 @@ describe('settings', () => {
       'RAW_BUCKET',
       'JOBS_INVOKER',
       'JOBS_AUDIENCE',
+      'GOOGLE_CLOUD_PROJECT',
     ]);
   });
 
   it.each([
-    ['webhooks', ['ELEVENLABS_API_KEY', 'ELEVENLABS_WEBHOOK_SECRETS', 'INGEST_KEY', 'RAW_BUCKET']],
-    ['api', ['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'AUTH_SIGNING_KEY', 'RAW_BUCKET']],
-    ['jobs', ['ELEVENLABS_API_KEY', 'RAW_BUCKET', 'JOBS_INVOKER', 'JOBS_AUDIENCE']],
-    ['relay', ['AUTH_PUBLIC_KEYS']],
+    ['webhooks', ['ELEVENLABS_API_KEY', 'ELEVENLABS_WEBHOOK_SECRETS', 'INGEST_KEY', 'RAW_BUCKET', 'GOOGLE_CLOUD_PROJECT']],
+    ['api', ['ELEVENLABS_API_KEY', 'ELEVENLABS_AGENT_ID', 'AUTH_SIGNING_KEY', 'RAW_BUCKET', 'GOOGLE_CLOUD_PROJECT']],
+    ['jobs', ['ELEVENLABS_API_KEY', 'RAW_BUCKET', 'JOBS_INVOKER', 'JOBS_AUDIENCE', 'GOOGLE_CLOUD_PROJECT']],
+    ['relay', ['AUTH_PUBLIC_KEYS', 'GOOGLE_CLOUD_PROJECT']],
   ] as const)('asks a deployed %s only for its own', (unit, expected) => {
     expect(problemsOf(() => readSettings({}, 'deployed', unit)).map((problem) => problem.split(' ')[0])).toEqual(expected);
   });
@@ -102,8 +104,8 @@ describe('settings', () => {
   });
 
   it('asks a deployed relay only for the keys that verify tokens', () => {
-    expect(problemsOf(() => readSettings({}, 'deployed', 'relay')).map((problem) => problem.split(' ')[0])).toEqual(['AUTH_PUBLIC_KEYS']);
-    expect(readSettings({ AUTH_PUBLIC_KEYS: publicSet }, 'deployed', 'relay')).toMatchObject({ authPublicKeys: publicSet, authSigningKey: null, host: '0.0.0.0', maxConnectionsPerUser: 20 });
+    expect(problemsOf(() => readSettings({ STORE: 'embedded' }, 'deployed', 'relay')).map((problem) => problem.split(' ')[0])).toEqual(['AUTH_PUBLIC_KEYS']);
+    expect(readSettings({ AUTH_PUBLIC_KEYS: publicSet, GOOGLE_CLOUD_PROJECT: 'p' }, 'deployed', 'relay')).toMatchObject({ authPublicKeys: publicSet, authSigningKey: null, host: '0.0.0.0', maxConnectionsPerUser: 20 });
   });
 
   it('takes either the signing key or the public keys', () => {
@@ -112,7 +114,7 @@ describe('settings', () => {
   });
 
   it('asks a relay for no public keys where it has the signing key', () => {
-    expect(readSettings({ AUTH_SIGNING_KEY: pem }, 'deployed', 'relay').authSigningKey).toBe(pem.trim());
+    expect(readSettings({ AUTH_SIGNING_KEY: pem, GOOGLE_CLOUD_PROJECT: 'p' }, 'deployed', 'relay').authSigningKey).toBe(pem.trim());
   });
 
   it('says in one message what is wrong, one line each', () => {

@@ -85,5 +85,9 @@ resource "terraform_data" "foundation" {
     google_storage_bucket.source.id,
     google_project_service.api,
     google_secret_manager_secret.setting,
+    # Who builds the relay's image.
+    google_artifact_registry_repository_iam_member.build_image.id,
+    google_project_iam_member.build_source.id,
+    google_project_iam_member.build_log.id,
   ]
 }

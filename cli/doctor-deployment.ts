@@ -14,7 +14,8 @@ import type { Cli } from './world.ts';
 const CLOCK_MAX_SECONDS = 30;
 const WAIT_MS = 10_000;
 
-export const checkDeployment = async (cli: Cli, target: Target, checks: Checks): Promise<void> => {
+/** @param webhooks where deliveries go; without it to the API */
+export const checkDeployment = async (cli: Cli, target: Target, checks: Checks, webhooks = target.api): Promise<void> => {
   const api = apiOf(target, cli);
   const safe = await checks.run('address', () => {
     if (new URL(target.api).protocol === 'http:' && !isLoopback(target.api)) throw new Failed('http:// sends passwords in the clear. Use https://');
@@ -23,7 +24,7 @@ export const checkDeployment = async (cli: Cli, target: Target, checks: Checks):
   const reached = await checks.run('health', () => health(target.api));
   if (!reached) checks.note('clock', false, 'not known, since /health did not answer well');
   else await checks.run('clock', () => clock(cli, target.api));
-  await checks.run('forged webhook', () => forged(cli, target.api));
+  await checks.run('forged webhook', () => forged(cli, webhooks));
   await checks.run('discovery', async () => {
     const { services } = await discovery(target.api);
     return `relay at ${services.relay.url}`;
@@ -70,7 +71,7 @@ const forged = async (cli: Cli, url: string): Promise<string> => {
   await response.body?.cancel();
   if (response.status === 401) return 'refused with 401';
   if (response.ok) throw new Failed('taken: anybody can write. Take WEBHOOK_AUTH=none away, and look which secrets are set.');
-  throw new Failed(`answered with HTTP ${response.status} instead of 401. ${response.status === 404 ? 'Do webhooks go to this address?' : 'Look at the log of the function.'}`);
+  throw new Failed(`answered with HTTP ${response.status} instead of 401. ${response.status === 404 ? 'Do webhooks go to this address? Where they go to another: --webhooks <address>' : 'Look at the log of the function.'}`);
 };
 
 const discovery = async (url: string): Promise<Discovery> => {

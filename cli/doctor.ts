@@ -1,5 +1,5 @@
 /** `earshot doctor`: what is wrong here, or with a deployment, and how to mend it. */
-import { CliError } from './exit-codes.ts';
+import { CliError, usage } from './exit-codes.ts';
 import { ask, jsonIn } from './api.ts';
 import { checksTo } from './checks.ts';
 import { checkDeployment } from './doctor-deployment.ts';
@@ -7,11 +7,13 @@ import { checkMachine } from './doctor-machine.ts';
 import { localPort, targetOf, urlOf } from './target.ts';
 import type { Cli } from './world.ts';
 
-/** Without --url this machine, and the Earshot that runs on it; with it that deployment. */
-export const doctor = async (cli: Cli, options: { readonly url?: string }): Promise<void> => {
+/** Without --url this machine, and the Earshot that runs on it; with it that deployment, whose webhooks may be another function at an address of its own. */
+export const doctor = async (cli: Cli, options: { readonly url?: string; readonly webhooks?: string }): Promise<void> => {
+  if (options.url === undefined && options.webhooks !== undefined) throw usage('--webhooks is for a deployment: name its API with --url.');
   const checks = checksTo(cli.print, (line) => cli.print.line(line));
   if (options.url !== undefined) {
-    await checkDeployment(cli, targetOf(cli, urlOf('--url', options.url, ['http', 'https'])), checks);
+    const target = targetOf(cli, urlOf('--url', options.url, ['http', 'https']));
+    await checkDeployment(cli, target, checks, options.webhooks === undefined ? target.api : urlOf('--webhooks', options.webhooks, ['http', 'https']));
   } else {
     const here = `http://127.0.0.1:${localPort(cli.env)}`;
     const listens = await whoListens(here);

@@ -178,6 +178,21 @@ describe('doctor against a deployment', () => {
     );
   });
 
+  it('asks where webhooks go, where the API does not take them itself', async () => {
+    await broken(
+      (path) => (path.startsWith('/webhooks/') ? { status: 404, body: '{}' } : null),
+      async (url) => {
+        const alone = await rig.earshot(['doctor', '--url', url]);
+        expect(failures(alone.out)).toContain('FAIL  forged webhook: answered with HTTP 404 instead of 401. Do webhooks go to this address? Where they go to another: --webhooks <address>');
+        const both = await rig.earshot(['doctor', '--url', url, '--webhooks', rig.product.url]);
+        expect(names(both.out)).toEqual(['WebSocket']);
+        expect(both.out).toContain('PASS  forged webhook: refused with 401');
+        expect(await rig.earshot(['doctor', '--url', url, '--webhooks', 'somewhere'])).toMatchObject({ code: 2 });
+        expect(await rig.earshot(['doctor', '--webhooks', rig.product.url])).toMatchObject({ code: 2 });
+      },
+    );
+  });
+
   it('fails every check where nobody answers, and sends no password to an address without TLS', async () => {
     expect(names((await command(['doctor', '--url', 'http://127.0.0.1:1'])).out)).toEqual(['health', 'clock', 'forged webhook', 'discovery', 'sign-in', 'WebSocket']);
     const { code, out } = await command(['doctor', '--url', 'http://earshot.example.com'], { env: { TEST_USERNAME: 'x', TEST_PASSWORD: 'y' } });

@@ -38,8 +38,8 @@ enableCompileCache(new URL('./compile-cache', import.meta.url).pathname);
 await import('./earshot.js');
 `;
 
-/** Runs once where the function is built: on the very Node that will run it. */
-const FUNCTIONS_COMPILE = `import { enableCompileCache, flushCompileCache } from 'node:module';
+/** Runs once where function or image is built: on the very Node that will run it. */
+const COMPILE = `import { enableCompileCache, flushCompileCache } from 'node:module';
 enableCompileCache(new URL('./compile-cache', import.meta.url).pathname);
 for (const name of $FILES) await import(name);
 flushCompileCache();
@@ -59,10 +59,9 @@ export const buildDeployables = async (to: string): Promise<void> => {
 
 const buildFunctions = async (folder: string, { version, dependencies }: Manifest): Promise<void> => {
   empty(folder);
-  const { metafile } = await build({ ...OPTIONS, metafile: true, absWorkingDir: ROOT, entryPoints: { earshot: 'functions/index.ts' }, outdir: folder });
-  const chunks = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf('/') + 1)).filter((name) => name !== 'earshot.js');
+  const chunks = await bundle('earshot', 'functions/index.ts', folder);
   writeFileSync(join(folder, 'index.js'), FUNCTIONS_ENTRY);
-  writeFileSync(join(folder, 'compile.js'), FUNCTIONS_COMPILE.replace('$FILES', JSON.stringify([FRAMEWORK, ...chunks.map((name) => `./${name}`).sort()])));
+  writeFileSync(join(folder, 'compile.js'), COMPILE.replace('$FILES', JSON.stringify([FRAMEWORK, ...chunks])));
   const written = {
     name: 'earshot-functions',
     version,
@@ -79,8 +78,16 @@ const buildFunctions = async (folder: string, { version, dependencies }: Manifes
 
 const buildRelay = async (folder: string): Promise<void> => {
   empty(folder);
-  await build({ ...OPTIONS, absWorkingDir: ROOT, entryPoints: { main: 'ws-relay/main.ts' }, outdir: folder });
+  const chunks = await bundle('main', 'ws-relay/main.ts', folder);
+  writeFileSync(join(folder, 'compile.js'), COMPILE.replace('$FILES', JSON.stringify(chunks)));
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ private: true, type: 'module' })}\n`);
+};
+
+/** @returns what the entry imports of it, as paths beside it */
+const bundle = async (name: string, entry: string, folder: string): Promise<string[]> => {
+  const { metafile } = await build({ ...OPTIONS, metafile: true, absWorkingDir: ROOT, entryPoints: { [name]: entry }, outdir: folder });
+  const files = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf('/') + 1));
+  return files.filter((file) => file !== `${name}.js`).map((file) => `./${file}`).sort();
 };
 
 const empty = (folder: string): void => {

@@ -39,8 +39,9 @@ export const listen = async (cli: Cli, options: ListenOptions): Promise<void> =>
   const forward = urlOf('--forward', options.forward ?? `http://127.0.0.1:${localPort(cli.env)}`, ['http', 'https']);
   if (forward === api.url) throw new CliError('same_deployment', '--from and --forward are the same Earshot.', 'usage');
   const file = options.position ?? join(dataDir(cli), `listen-${createHash('sha256').update(api.url).digest('hex').slice(0, 12)}.json`);
-  const { ingestKey, elevenlabsWebhookSecrets } = cli.settings();
+  const { ingestKeys, elevenlabsWebhookSecrets } = cli.settings();
   const [secret] = elevenlabsWebhookSecrets;
+  const [ingestKey = null] = ingestKeys;
   if (secret === undefined) throw new CliError('setting_missing', 'ELEVENLABS_WEBHOOK_SECRETS names no secret.', 'usage');
 
   let cursor = readPosition(file, api.url);

@@ -14,7 +14,7 @@ export interface Settings {
   readonly elevenlabsPhoneNumberId: string | null;
   readonly elevenlabsTelephony: 'twilio' | 'sip_trunk';
   readonly elevenlabsWebhookSecrets: readonly string[];
-  readonly ingestKey: string | null;
+  readonly ingestKeys: readonly string[];
   readonly webhookAuth: 'signature' | 'none';
   /** PEM (PKCS#8) or JWK text of the Ed25519 private key; null: none in this process. */
   readonly authSigningKey: string | null;
@@ -35,6 +35,8 @@ export interface Settings {
   /** Of tickets, ended sign-ins, leases and watermarks: what a relay may write. */
   readonly firestoreSessionsDatabase: string;
   readonly rawBucket: string | null;
+  /** The revision that this process is of; null: there are none, as on one machine. */
+  readonly revision: string | null;
   /** null: metrics are at `/metrics` of the relay alone. */
   readonly metricsPort: number | null;
   /** E-mail of the service account that may run the jobs; null: nobody may by an identity token. */

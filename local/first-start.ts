@@ -22,7 +22,7 @@ export const firstStart = async (parts: Parts, passwords: Passwords, provider: {
   await directory.putWorkspace({
     workspace: LOCAL_WORKSPACE,
     webhook_secrets: settings.elevenlabsWebhookSecrets,
-    ingest_keys: settings.ingestKey === null ? [] : [{ hash: runtime.sha256(settings.ingestKey), tenant: LOCAL_TENANT }],
+    ingest_keys: settings.ingestKeys.map((key) => ({ hash: runtime.sha256(key), tenant: LOCAL_TENANT })),
     api_key: provider.apiKey,
     base_url: provider.baseUrl,
     telephony: settings.elevenlabsTelephony,

@@ -79,7 +79,7 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
           dataDir: join(dataDir, 'simulated-elevenlabs'),
           apiKey: 'simulated',
           webhookSecret: settings.elevenlabsWebhookSecrets[0] ?? '',
-          ingestKey: settings.ingestKey,
+          ingestKey: settings.ingestKeys[0] ?? null,
           pace: 1 / settings.simulatedPace,
           retries: true,
           runtime,
@@ -110,6 +110,7 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
       version,
       metricsOpen: true,
       moveAfterMs: null,
+      revision: null,
     },
   });
   const page = startPage();

@@ -25,9 +25,8 @@ export const withOwnWorkspace = (directory: Directory, settings: Settings, runti
     concurrency: stored?.concurrency ?? CONCURRENCY_COUNT,
   });
   const keyOfOnlyTenant = async (): Promise<Workspace['ingest_keys']> => {
-    if (settings.ingestKey === null) return [];
     const [only, another] = await directory.tenants();
-    return only === undefined || another !== undefined ? [] : [{ hash: runtime.sha256(settings.ingestKey), tenant: only.tenant }];
+    return only === undefined || another !== undefined ? [] : settings.ingestKeys.map((key) => ({ hash: runtime.sha256(key), tenant: only.tenant }));
   };
   return {
     ...directory,

@@ -11,7 +11,7 @@ import type { Environment } from './deploy-tools.ts';
 export const DEPLOY_SETTINGS = {
   TF_STATE_BUCKET: 'the bucket that keeps the state of Terraform',
   TF_VAR_project: 'the Google Cloud project of this environment, and of no other',
-  TF_VAR_elevenlabs_agent_id: 'the ElevenLabs agent of a call that names none, agent_...',
+  TF_VAR_elevenlabs_agent_id: 'the ElevenLabs agent of a call that names none, such as agent_0123',
   TF_VAR_auth_public_keys: 'the JWK set that belongs to AUTH_SIGNING_KEY; `node scripts/signing-key.ts` makes both',
 } as const;
 type DeploySetting = keyof typeof DEPLOY_SETTINGS;

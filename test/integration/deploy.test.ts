@@ -178,7 +178,7 @@ describe('before anything is changed, npm run deploy', () => {
     ['a project that cannot be seen', {}, [{ when: 'gcloud\\ projects*', code: 1 }], 'There is no project earshot-test'],
     ['no bucket for the state', {}, [{ when: 'gcloud\\ storage*', code: 1 }], 'gcloud storage buckets create gs://states --project=earshot-test'],
     ['an old Terraform', {}, [{ when: 'terraform\\ version*', out: 'Terraform v1.4.7' }], 'terraform 1.4 is too old'],
-    ['a key of the wrong form', { INGEST_KEY: 'canary with spaces' }, [], 'INGEST_KEY has to be at least 8 characters without spaces'],
+    ['a key of the wrong form', { INGEST_KEY: 'canary with spaces' }, [], 'INGEST_KEY has to be keys of at least 8 characters without spaces'],
     ['public keys of another signing key', { AUTH_SIGNING_KEY: JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })) }, [], 'does not have the public key of AUTH_SIGNING_KEY'],
   ];
   it.each(refusals)('refuses %s, and says how to mend it', async (_what, env, behaviours, said) => {

@@ -43,7 +43,7 @@ describe('settings', () => {
       elevenlabsPhoneNumberId: 'phnum_local',
       elevenlabsTelephony: 'twilio',
       elevenlabsWebhookSecrets: ['wsec_local'],
-      ingestKey: 'ingest_local',
+      ingestKeys: ['ingest_local'],
       webhookAuth: 'signature',
       authSigningKey: null,
       authPublicKeys: null,

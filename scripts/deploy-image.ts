@@ -1,6 +1,9 @@
-/** The relay's image: its tag is the hash of what it is made of, so that it never moves, and a relay that has not changed is not deployed again. */
+/**
+ * The relay's image: its tag is the hash of what runs in it, so that it never moves, and a relay that has not changed - its bundle, and
+ * how it is started - is not deployed again. The image is built from the sources, and comes to the same bundle.
+ */
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CliError } from '../cli/exit-codes.ts';
@@ -8,6 +11,9 @@ import type { DeploySettings } from './deploy-settings.ts';
 import type { Tools } from './deploy-tools.ts';
 
 export const DOCKERFILE = 'ws-relay/Dockerfile';
+const BUNDLE = 'ws-relay/dist';
+/** What building here leaves behind. */
+const LEFT_BEHIND = /(^|\/)(dist|node_modules)(\/|$)/;
 const HASH_CHARACTERS = 16;
 
 /** What the Dockerfile copies from the project, in order. @throws CliError `dockerfile_unreadable` where it copies in a way that is not read here */
@@ -18,27 +24,24 @@ export const copiedBy = (dockerfile: string): readonly string[] => {
   return [...new Set(copies.flatMap((line) => line.split(/\s+/).slice(1).filter((word) => !word.startsWith('--')).slice(0, -1)))].sort();
 };
 
-/** Files under a path of the project, itself where it is one, in order. */
-const filesOf = (root: string, path: string): readonly string[] => {
-  if (!statSync(join(root, path)).isDirectory()) return [path];
-  return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
+/** Files under a folder of the project, in order. */
+const filesIn = (root: string, folder: string): readonly string[] =>
+  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(join(root, '/').length))
     .sort();
-};
 
-/** Its full name. @throws CliError `build_incomplete` where the Dockerfile or something that it copies is not there */
+/** Its full name. @throws CliError `build_incomplete` where there is no bundle, or no Dockerfile */
 export const imageOf = (root: string, { project, region }: DeploySettings): string => {
   const hash = createHash('sha256');
   try {
-    const dockerfile = readFileSync(join(root, DOCKERFILE), 'utf8');
-    for (const path of [DOCKERFILE, ...copiedBy(dockerfile).flatMap((copied) => filesOf(root, copied))]) {
+    for (const path of [DOCKERFILE, ...filesIn(root, BUNDLE)]) {
       const content = readFileSync(join(root, path));
       hash.update(`${path}\n${content.length}\n`).update(content);
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new CliError('build_incomplete', `The build has not made all that ${DOCKERFILE} copies.`, 'failed');
+    throw new CliError('build_incomplete', `There is no ${DOCKERFILE}, or the build has made no ${BUNDLE}.`, 'failed');
   }
   return `${region}-docker.pkg.dev/${project}/earshot/relay:${hash.digest('hex').slice(0, HASH_CHARACTERS)}`;
 };
@@ -53,7 +56,7 @@ export const buildImage = async (tools: Tools, root: string, settings: DeploySet
   }
   const folder = mkdtempSync(join(tmpdir(), 'earshot-relay-image-'));
   try {
-    for (const path of [DOCKERFILE, ...copiedBy(readFileSync(join(root, DOCKERFILE), 'utf8'))]) cpSync(join(root, path), join(folder, path), { recursive: true });
+    for (const path of [DOCKERFILE, ...copiedBy(readFileSync(join(root, DOCKERFILE), 'utf8'))]) cpSync(join(root, path), join(folder, path), { recursive: true, filter: (source) => !LEFT_BEHIND.test(source.slice(root.length)) });
     const config = { steps: [{ name: 'gcr.io/cloud-builders/docker', args: ['build', `--file=${DOCKERFILE}`, `--tag=${image}`, '.'] }], images: [image], options: { logging: 'CLOUD_LOGGING_ONLY' } };
     writeFileSync(join(folder, 'cloudbuild.json'), JSON.stringify(config));
     await tools.change({

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../../scripts/deploy-archive.ts';
-import { copiedBy } from '../../scripts/deploy-image.ts';
+import { copiedBy, DOCKERFILE } from '../../scripts/deploy-image.ts';
 import { DEPLOY_SETTINGS, readDeploySettings } from '../../scripts/deploy-settings.ts';
 import { TERRAFORM_SECRETS } from '../../scripts/deploy-tools.ts';
 import { project, type Behaviour, type Project, type Ran } from '../fixtures/deploying.ts';
@@ -34,7 +34,9 @@ const outputs = (values: Readonly<Record<string, unknown>> = OUTPUTS): Behaviour
 const FILES = {
   'infra/staging.tfvars': textOf('infra/staging.tfvars'),
   'infra/production.tfvars': textOf('infra/production.tfvars'),
-  'ws-relay/Dockerfile': 'FROM node:24\nWORKDIR /app\nCOPY ws-relay/dist/ ./\nCMD ["node", "main.js"]\n',
+  'ws-relay/Dockerfile': 'FROM node:24 AS build\nCOPY package.json package.json\nCOPY ws-relay ws-relay\nFROM node:24\nCOPY --from=build /x .\n',
+  'package.json': '{}',
+  'ws-relay/main.ts': 'relay',
 };
 const NO_IMAGE: Behaviour = { when: 'gcloud\\ artifacts*', code: 1 };
 const NO_VALUES: Behaviour = { when: 'gcloud\\ secrets\\ versions\\ list*', code: 1 };
@@ -104,7 +106,7 @@ describe('npm run deploy', () => {
     expect(second.said).toContain('There is no client/dist: nothing is released.');
   });
 
-  it('names an image by what it is made of', async () => {
+  it('names an image by what runs in it: one that has not changed is not deployed again', async () => {
     const build = (relay: string): Behaviour => ({ when: 'npm\\ run*', does: `mkdir -p functions/dist ws-relay/dist; touch functions/dist/index.js functions/dist/package.json; printf "${relay}" > ws-relay/dist/main.js` });
     const images = [];
     for (const relay of ['one', 'two', 'one']) images.push(imageIn(await staged.deploy(['staging', '--yes'], { env: NAMED, behaviours: [build(relay), outputs()] })));
@@ -114,11 +116,11 @@ describe('npm run deploy', () => {
     expect(images[2]).toBe(images[0]);
   });
 
-  it('sends Cloud Build nothing but what the image is made of', async () => {
+  it('sends Cloud Build nothing but what the Dockerfile copies', async () => {
     staged.write('.env.staging', 'SECRET=canary');
     const sees: Behaviour = { when: 'gcloud\\ builds*', does: 'find . -type f | sort; cat cloudbuild.json' };
     const { said } = await staged.deploy(['staging', '--yes'], { env: NAMED, behaviours: [sees, outputs(), NO_IMAGE] });
-    expect(said).toContain('./cloudbuild.json\n./ws-relay/Dockerfile\n./ws-relay/dist/main.js\n{"steps":[{"name":"gcr.io/cloud-builders/docker","args":["build","--file=ws-relay/Dockerfile","--tag=us-central1');
+    expect(said).toContain('./cloudbuild.json\n./package.json\n./ws-relay/Dockerfile\n./ws-relay/main.ts\n{"steps":[{"name":"gcr.io/cloud-builders/docker","args":["build","--file=ws-relay/Dockerfile","--tag=us-central1');
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('earshot-relay-image-'))).toEqual([]);
   });
 
@@ -355,6 +357,7 @@ describe('what the deploy command takes for granted', () => {
 
   it("is what the relay's Dockerfile copies", () => {
     expect(copiedBy('FROM a\nCOPY --chown=node b/ c/d ./\nRUN x\n  COPY e f\nCOPY --from=a /g /g\n')).toEqual(['b/', 'c/d', 'e']);
+    expect(copiedBy(textOf(DOCKERFILE))).toEqual(expect.arrayContaining(['package-lock.json', 'core', 'ws-relay']));
     expect(() => copiedBy('COPY ["a", "b"]')).toThrow('cannot follow');
     expect(() => copiedBy('ADD a b')).toThrow('cannot follow');
   });

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { FIRST_DRIVER } from '../../client/first-call.ts';
 import { builtDeployables, cloudStage, type CloudStage } from '../fixtures/cloud-stage.ts';
@@ -114,6 +118,14 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     };
     expect(await run(null)).toEqual([401, 'token_missing']);
     expect(await run('Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20ifQ.')).toEqual([401, 'token_invalid']);
+  });
+
+  it('compiles the functions when they are built, for every later start', async () => {
+    const folder = join(built, 'functions/dist');
+    await promisify(execFile)(process.execPath, ['compile.js'], { cwd: folder, timeout: 60_000 });
+    expect((await readdir(join(folder, 'compile-cache'), { recursive: true })).length).toBeGreaterThan(5);
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
+    expect(Object.entries(manifest.dependencies)).toEqual([['@google-cloud/functions-framework', expect.stringMatching(/^\d+\.\d+\.\d+$/) as unknown]]);
   });
 
   it('does not start a function that lacks a setting, and names it', { timeout: 60_000 }, async () => {

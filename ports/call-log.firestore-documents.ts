@@ -9,7 +9,7 @@
  *   conversations/<conversation>   {conversation_id, call_sid}; call_sid null: it was erased, and nobody gets it any more
  *   provider_calls/<workspace+id>  {call_sid}
  *   idempotency/<key>              {request_hash, call_sids}
- *   tombstones/<call>              {call_sid, tenant, changed, purged}
+ *   tombstones/<call>              {call_sid, tenant, changed, purged, commit}
  *
  * Ids of any spelling become ids of documents by `FirestoreDatabase.docId`.
  */

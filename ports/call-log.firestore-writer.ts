@@ -44,8 +44,8 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
   const { readTogether, readFor, decideOn, decideUnits } = firestoreDecider(store, places, runtime);
 
   /**
-   * Runs a commit until it is known to stand or to have failed. `work` writes into the batch and names the first segment that it writes;
-   * when it is asked for again, that segment tells whether an attempt whose answer was lost was applied.
+   * Runs a commit until it is known to stand or to have failed. `work` writes into the batch and names a document that carries the commit's
+   * id; when it is asked for again, that document tells whether an attempt whose answer was lost was applied.
    */
   const committed = <T>(work: (batch: WriteBatch, commit: string) => Promise<{ readonly mark: DocumentReference | null; readonly value: T; readonly nothing?: boolean }>): Promise<T> => {
     const tries: Tried<T>[] = [];
@@ -177,19 +177,18 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
       }),
 
     erase: (callSid) =>
-      store.optimistic(async () => {
+      committed<boolean>(async (batch, commit) => {
         const found = await places.call(callSid).get();
         const call = stateIn(found);
-        if (call === null || found.updateTime === undefined) return { batch: null, value: false };
-        const batch = db.batch();
+        if (call === null || found.updateTime === undefined) return { mark: null, value: false, nothing: true };
         batch.delete(found.ref, { lastUpdateTime: found.updateTime });
-        batch.set(places.tombstone(callSid), { call_sid: callSid, tenant: call.tenant, purged: false, changed: FieldValue.serverTimestamp() });
+        batch.set(places.tombstone(callSid), { call_sid: callSid, tenant: call.tenant, purged: false, commit, changed: FieldValue.serverTimestamp() });
         if (call.conversation_id !== null) batch.set(places.conversation(call.conversation_id), { conversation_id: call.conversation_id, call_sid: null });
         if (call.provider_call_id !== null) {
           const carrier = await places.providerCall(call.workspace, call.provider_call_id).get();
           if (carrier.get('call_sid') === callSid) batch.delete(carrier.ref);
         }
-        return { batch, value: true };
+        return { mark: places.tombstone(callSid), value: true };
       }),
   };
 };

@@ -70,6 +70,7 @@ const UNINDEXED: readonly (readonly [collection: string, field: string])[] = [
   ...['texts', 'whole', 'commit', 'at', 'first_seq'].map((field) => ['segments', field] as const),
   ...['part', 'text'].map((field) => ['texts', field] as const),
   ['keys', 'value'],
+  ['tombstones', 'commit'],
   ['conversations', 'conversation_id'],
   ['conversations', 'call_sid'],
   ['provider_calls', 'call_sid'],

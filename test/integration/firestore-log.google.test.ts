@@ -114,6 +114,15 @@ describe.skipIf(google === null)('the log in Firestore', () => {
     expect(await typesOf(callSid)).toEqual(['call_status']);
   });
 
+  it('says that it erased a call, though the answer to its commit was lost', async () => {
+    const callSid = await create();
+    await log.append(callSid, [entry(turn('driver', 'hi'), 'conv1')]);
+    once('Commit', { done_but: status.UNAVAILABLE });
+    expect(await log.erase(callSid)).toBe(true);
+    expect(await another().sweep()).toBe(0);
+    expect(await log.erase(callSid)).toBe(false);
+  });
+
   it('asks again when a commit or a read is refused for now, or is never answered', async () => {
     const callSid = await create();
     log = await impatient();

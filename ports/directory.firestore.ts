@@ -32,10 +32,12 @@ export const firestoreDirectory = ({ entries, sessions, runtime }: FirestoreDire
   },
 });
 
-/** What is put and read: workspaces, tenants, agents, users, drivers. Each is kept as JSON text, beside what it is searched by. */
+/** What is put and read: workspaces, tenants, agents, users, drivers, the serving revision. Each entry is kept as JSON text, beside what it is searched by. */
 const entriesOf = (store: FirestoreDatabase) => {
   const { db } = store;
   const at = (collection: string, id: string): DocumentReference => db.collection(collection).doc(store.docId(id));
+  // A relay may read it here, and not name itself.
+  const serving = db.doc('control/relay');
   const driverAt = (tenant: string, driverId: string): DocumentReference => at('drivers', JSON.stringify([tenant, driverId]));
   const get = async <T>(document: DocumentReference): Promise<T | null> => {
     const body = (await store.read(() => document.get())).get('body') as string | undefined;
@@ -99,6 +101,10 @@ const entriesOf = (store: FirestoreDatabase) => {
       return all<Driver>((after === null ? listed : listed.startAfter(after)).limit(limit));
     },
     putDriver: (entry) => put(driverAt(entry.tenant, entry.driverId), entry, { tenant: entry.tenant, driver_id: entry.driverId }),
+    servingRevision: async () => ((await store.read(() => serving.get())).get('revision') as string | null | undefined) ?? null,
+    nameServingRevision: async (revision) => {
+      await store.read(() => serving.set({ revision }));
+    },
   } satisfies Partial<Directory>;
 };
 

@@ -20,6 +20,7 @@ const MIGRATIONS = [
    CREATE TABLE ended_sign_ins (sid TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE watermarks (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE control (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Opens (or makes) the directory's file. Throws where the file is of a newer program. */
@@ -31,7 +32,7 @@ export const sqliteDirectory = (options: { readonly path: string; readonly runti
 type Value = string | number | null;
 const bodyOf = (row: unknown): unknown => JSON.parse((row as { body: string }).body);
 
-/** What is put and read: workspaces, tenants, agents, users, drivers. */
+/** What is put and read: workspaces, tenants, agents, users, drivers, the serving revision. */
 const entries = (store: SqliteDatabase) => {
   const { sql } = store;
   const all = <T>(statement: StatementSync, ...values: Value[]): Promise<readonly T[]> => store.snapshot(() => statement.all(...values).map((row) => bodyOf(row) as T));
@@ -56,6 +57,10 @@ const entries = (store: SqliteDatabase) => {
   const driver = sql('SELECT body FROM drivers WHERE tenant = ? AND driver_id = ?');
   const drivers = sql('SELECT body FROM drivers WHERE tenant = ? AND driver_id > ? ORDER BY driver_id LIMIT ?');
   const putDriver = sql('INSERT INTO drivers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body');
+
+  const serving = sql("SELECT value FROM control WHERE name = 'relay'");
+  const nameServing = sql("INSERT INTO control VALUES ('relay', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
+  const nameNone = sql("DELETE FROM control WHERE name = 'relay'");
 
   const writeUser = (entry: User): void => {
     if (nameOwner.get(entry.username, entry.user) !== undefined) throw new EarshotError('invalid_request', { problems: ['username: belongs to another user'] });
@@ -87,6 +92,8 @@ const entries = (store: SqliteDatabase) => {
     driver: (owner, id) => get<Driver>(driver, owner, id),
     drivers: (owner, after, limit) => all<Driver>(drivers, owner, after ?? '', limit),
     putDriver: (entry) => put(putDriver, entry.tenant, entry.driverId, JSON.stringify(entry)),
+    servingRevision: () => store.snapshot(() => (serving.get() as { value: string } | undefined)?.value ?? null),
+    nameServingRevision: (revision) => (revision === null ? put(nameNone) : put(nameServing, revision)),
   } satisfies Partial<Directory>;
 };
 

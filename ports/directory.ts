@@ -1,5 +1,5 @@
 /**
- * The need: who is who. Workspaces, tenants, users, drivers, agents; tickets, leases, ended sign-ins.
+ * The need: who is who. Workspaces, tenants, users, drivers, agents; tickets, leases, ended sign-ins; which revision of the relay serves.
  * Every way passes `test/contract/directory.ts`. All methods throw EarshotError `store_unavailable` when the store does not answer.
  */
 import type { Role } from '../core/domain/rights.ts';
@@ -112,6 +112,10 @@ export interface Directory {
   watermark(name: string): Promise<number | null>;
   /** Moves the watermark forward, never back: of two at once the higher stays. */
   raiseWatermark(name: string, to: number): Promise<void>;
+  /** The relay's revision that serves, as an operator or a deployment has named it; null: nobody has, so each of them does. */
+  servingRevision(): Promise<string | null>;
+  /** The relays of every other revision ask their sessions to move. null takes it back. */
+  nameServingRevision(revision: string | null): Promise<void>;
   /** Removes tickets, leases and ended sign-ins past their time. Answers how many. */
   sweep(now: number): Promise<number>;
   check(): Promise<void>;

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import { mayDo } from '../core/domain/rights.ts';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
+import type { Hub } from './hub.ts';
 import { verifyOffer } from './offer.ts';
 import type { RelayParts } from './parts.ts';
 import { problem, refusalHeaders } from './upgrade.ts';
@@ -40,12 +41,15 @@ export const bearerOf = ({ headers: { authorization = '' } }: IncomingMessage): 
 };
 
 /** What `/health` says: never a token asked, never a failure, so that a probe tells a sick store from a dead process. */
-export const health = async ({ callLog, directory, options }: RelayParts, verifiedAt: number | null, state: string): Promise<string> => {
+export const health = async ({ callLog, directory, options }: RelayParts, hub: Pick<Hub, 'verifiedAt' | 'serves'>, state: string): Promise<string> => {
   const word = (check: Promise<void>): Promise<string> => check.then(() => 'ok', () => 'failed');
   const [log, users] = await Promise.all([word(callLog.check()), word(directory.check())]);
   const checks = { call_log: log, directory: users, relay: state === 'ready' ? 'ok' : 'failed' };
   const well = Object.values(checks).every((result) => result === 'ok');
-  return JSON.stringify({ status: well ? 'ok' : 'unavailable', version: options.version, checks, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString() });
+  const verifiedAt = hub.verifiedAt();
+  const { version, revision } = options;
+  const which = revision === null ? {} : { revision, serving: hub.serves() };
+  return JSON.stringify({ status: well ? 'ok' : 'unavailable', version, checks, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString(), ...which });
 };
 
 /** Why this request may not read the metrics; null: it may. */

@@ -8,16 +8,16 @@ import type { EventHops } from '../core/domain/relay/hops.ts';
 import { Session } from '../core/domain/relay/session.ts';
 import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
-import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS, REPLACEMENT_GRACE_MS } from '../core/protocol/limits.ts';
+import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS } from '../core/protocol/limits.ts';
 import type { BusMessage } from '../ports/event-bus.ts';
 import type { LogFields } from '../ports/log.ts';
 import { createBoards } from './boards.ts';
 import { createComparison } from './comparison.ts';
 import { createFeeds } from './feeds.ts';
 import { createLookUps } from './look-ups.ts';
-import { Members, type Member } from './members.ts';
+import { Members, newMember, type Member } from './members.ts';
+import { createMoves } from './moves.ts';
 import type { RelayParts } from './parts.ts';
-import { createPulse } from './pulse.ts';
 import { createRightsCheck } from './rights.ts';
 import { verifyOffer } from './offer.ts';
 import { say, type Transport, type Viewer } from './viewer.ts';
@@ -28,7 +28,7 @@ export interface Arrival {
   readonly offer: Offer;
   /** The connection that this one replaces, by its own word. */
   readonly replaces: string | null;
-  /** Polls are not pinged, moved or cut. */
+  /** Polls are not pinged or cut; one that should be another revision's is answered early. */
   readonly kind: 'socket' | 'poll';
   /** Of the request that brought it, for the line that names the connection. */
   readonly trace?: LogFields;
@@ -63,6 +63,8 @@ export interface Hub {
   /** Sessions of each kind now. */
   size(kind: 'socket' | 'poll'): number;
   verifiedAt(): number | null;
+  /** As `Moves.serves`. */
+  serves(): boolean;
   /** Sends every session away over DRAIN_SPREAD_MS; resolves when the last is gone or DRAIN_MAX_MS have passed. */
   drain(): Promise<void>;
   close(): void;
@@ -81,6 +83,7 @@ export const createHub = (parts: RelayParts): Hub => {
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);
+  const moves = createMoves(parts);
   const comparison = createComparison(parts, () => members.tenants(), {
     changed: (call) => {
       feeds.compared(call);
@@ -255,17 +258,17 @@ export const createHub = (parts: RelayParts): Hub => {
   const turn = (member: Member, at: Times): void => {
     const { session, transport } = member;
     run(member, () => session.tick(at));
-    if (session.phase === 'closed' || member.kind === 'poll') return;
+    if (session.phase === 'closed') return;
     // Who is not read from cannot be heard: its pongs wait with all else.
     if (member.held) member.pulse.heard(at.mono);
-    if (member.pulse.look(transport, at.mono)) {
+    if (member.kind === 'socket' && member.pulse.look(transport, at.mono)) {
       cutSlow(member);
       return;
     }
-    if (member.replacedAt !== null && at.mono - member.replacedAt >= REPLACEMENT_GRACE_MS) sendAway(member);
-    else if (member.moveBy !== null && at.mono >= member.moveBy) sendAway(member);
-    else if (options.moveAfterMs !== null && member.moveBy === null && at.mono - member.openedAt >= options.moveAfterMs) move(member, MOVE_WITHIN_MS, at);
-    if (session.phase !== 'open') return;
+    const leaves = moves.look(member, at.mono);
+    if (leaves === 'now') sendAway(member);
+    else if (leaves === 'soon') move(member, MOVE_WITHIN_MS, at);
+    if (member.kind === 'poll' || session.phase !== 'open') return;
     if (at.mono >= member.nextBeatAt && transport.room() > 0) {
       member.nextBeatAt = Math.max(member.nextBeatAt + HEARTBEAT_MS, at.mono);
       transport.ping();
@@ -317,21 +320,7 @@ export const createHub = (parts: RelayParts): Hub => {
     connect: ({ transport, offer, replaces, kind, trace = {} }) => {
       const id = `ws_${runtime.randomHex(12)}`;
       const at = times();
-      const member: Member = {
-        session: new Session(id, at),
-        transport,
-        turn: 0,
-        kind,
-        replaces,
-        trace,
-        pulse: createPulse(at.mono),
-        openedAt: at.mono,
-        replacedAt: null,
-        moveBy: null,
-        nextBeatAt: at.mono + HEARTBEAT_MS,
-        held: false,
-        closeCode: null,
-      };
+      const member = newMember({ session: new Session(id, at), transport, kind, replaces, trace }, at.mono);
       members.add(member);
       if (kind === 'socket') {
         metrics.set('earshot_connections', {}, members.size('socket'));
@@ -367,12 +356,14 @@ export const createHub = (parts: RelayParts): Hub => {
     message: (message) => guarded('A message of the bus', () => hear(message)),
     start: async () => {
       await comparison.start();
+      moves.start();
       wheel();
     },
     watched: () => feeds.size(),
     hops: (callSid) => feeds.hops(callSid),
     size: (kind) => members.size(kind),
     verifiedAt: () => comparison.verifiedAt(),
+    serves: moves.serves,
     drain: () =>
       new Promise((resolve) => {
         const leaving = members.all();
@@ -381,18 +372,19 @@ export const createHub = (parts: RelayParts): Hub => {
           return;
         }
         emptied.push(resolve);
+        // The wheel would close with `moving`; on drain the slot's own timer closes.
+        moves.stop();
         runtime.after(DRAIN_MAX_MS, resolve);
         leaving.forEach((member, place) => {
           const slot = Math.ceil(((place + 1) * DRAIN_SPREAD_MS) / leaving.length);
           if (member.kind === 'socket' && member.session.phase === 'open') move(member, slot, times());
-          // The wheel would close with `moving`; on drain the slot's own timer closes.
-          member.moveBy = Infinity;
           runtime.after(member.kind === 'poll' ? 0 : slot, () => run(member, (session) => session.end('draining', null)));
         });
       }),
     close: () => {
       stopped = true;
       comparison.stop();
+      moves.stop();
       for (const member of members.all()) run(member, (session) => session.end('draining', null));
     },
   };

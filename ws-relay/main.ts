@@ -52,6 +52,7 @@ const start = async (): Promise<void> => {
       version,
       metricsOpen: !deployed,
       moveAfterMs: deployed ? SESSION_MOVE_AFTER_MS : null,
+      revision: settings.revision,
     },
   });
 

@@ -2,7 +2,8 @@
 import { mayDo } from '../core/domain/rights.ts';
 import type { SessionUser } from '../core/domain/relay/effects.ts';
 import type { LogFields } from '../ports/log.ts';
-import type { Pulse } from './pulse.ts';
+import { HEARTBEAT_MS } from '../core/protocol/limits.ts';
+import { createPulse, type Pulse } from './pulse.ts';
 import type { Viewer } from './viewer.ts';
 
 export interface Member extends Viewer {
@@ -17,12 +18,28 @@ export interface Member extends Viewer {
   replacedAt: number | null;
   /** When it has to be gone, once it was asked to move. */
   moveBy: number | null;
+  /** When it is asked to move since another revision serves; null: none does. */
+  moveAt: number | null;
   nextBeatAt: number;
   /** Whether nothing is read from it for now. */
   held: boolean;
   /** The code that it was closed with from our side. */
   closeCode: number | null;
 }
+
+/** A session as it comes in. @param now monotonic milliseconds */
+export const newMember = (given: Pick<Member, 'session' | 'transport' | 'kind' | 'replaces' | 'trace'>, now: number): Member => ({
+  ...given,
+  turn: 0,
+  pulse: createPulse(now),
+  openedAt: now,
+  replacedAt: null,
+  moveBy: null,
+  moveAt: null,
+  nextBeatAt: now + HEARTBEAT_MS,
+  held: false,
+  closeCode: null,
+});
 
 export class Members {
   readonly #all = new Map<string, Member>();

@@ -19,12 +19,14 @@ export interface RelayOptions {
   readonly metricsOpen: boolean;
   /** A session this old is asked to move, before the platform cuts it; null: never. Milliseconds. */
   readonly moveAfterMs: number | null;
+  /** The revision that this relay is of: when another one is named as serving, sessions are asked to move. null: there are none. */
+  readonly revision: string | null;
 }
 
 export interface RelayParts {
   readonly callLog: Pick<CallLog, 'findMany' | 'read' | 'changes' | 'active' | 'check'>;
   readonly bus: EventBus;
-  readonly directory: Pick<Directory, 'user' | 'signInEnded' | 'takeTicket' | 'check'>;
+  readonly directory: Pick<Directory, 'user' | 'signInEnded' | 'takeTicket' | 'servingRevision' | 'check'>;
   readonly identity: Identity;
   readonly runtime: Runtime;
   readonly log: Log;

@@ -30,6 +30,7 @@ export const withPatience = (parts: RelayParts): RelayParts => {
       user: (user) => limited(directory.user(user)),
       signInEnded: (sid) => limited(directory.signInEnded(sid)),
       takeTicket: (hash, now) => limited(directory.takeTicket(hash, now)),
+      servingRevision: () => limited(directory.servingRevision()),
       check: () => limited(directory.check()),
     },
     identity: { verify: (token) => limited(identity.verify(token)) },

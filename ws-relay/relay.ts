@@ -109,7 +109,7 @@ export const createRelay = (given: RelayParts): Relay => {
       const path = targetOf(req)?.pathname;
       if (path === '/poll') await handlePoll(req, res);
       else if (path === '/metrics') await handleMetrics(req, res);
-      else if (path === '/health') answerJson(res, 200, await health(parts, hub.verifiedAt(), instance.state()));
+      else if (path === '/health') answerJson(res, 200, await health(parts, hub, instance.state()));
       else if (path === '/ready') answerReady(res, instance.state() === 'ready');
       else if (path !== undefined && SOCKET_PATHS.includes(path)) answerProblem(res, 'upgrade_required');
       else {

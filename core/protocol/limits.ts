@@ -145,6 +145,12 @@ export const DRAIN_MAX_MS = 8_000;
 export const SESSION_MOVE_AFTER_MS = 55 * 60_000;
 /** Outside a drain a session has this long to follow a `move`. */
 export const MOVE_WITHIN_MS = 60_000;
+/** How often a relay looks which revision serves. */
+export const SERVING_CHECK_MS = 15_000;
+/** When another revision serves, the sessions of this one are asked to move spread over this time: all at once would be a storm. */
+export const SERVING_SPREAD_MS = 10_000;
+/** A session that comes while another revision serves has this long before it is asked to move: a name that no revision has must not make it run in circles. */
+export const SERVING_GRACE_MS = 60_000;
 /** Rows in one part of a board snapshot. */
 export const BOARD_PART_MAX_ROWS = 100;
 /** Ended calls stay on the board this long. */

@@ -229,7 +229,7 @@ export type HopsAnswer = z.infer<typeof HopsAnswer>;
 // --- About ---
 
 export const Check = z.enum(['ok', 'failed']);
-export const Health = z.object({ status: z.enum(['ok', 'unavailable']), version: z.string(), checks: z.record(z.string(), Check), verified_at: z.string().nullable().optional().describe('of a relay: when it last compared with the log') });
+export const Health = z.object({ status: z.enum(['ok', 'unavailable']), version: z.string(), checks: z.record(z.string(), Check), verified_at: z.string().nullable().optional().describe('of a relay: when it last compared with the log'), revision: z.string().optional().describe('of a deployed relay: which one answered'), serving: z.boolean().optional().describe('of a deployed relay: false while another revision is named as serving, and it asks its sessions to move') });
 export const Discovery = z.object({
   name: z.literal('earshot'),
   version: z.string(),

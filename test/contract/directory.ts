@@ -176,6 +176,22 @@ export const directoryContract = (way: string, open: () => Promise<DirectoryUnde
       await other.close();
     });
 
+    it('names one serving revision for every process, another in its place, and takes it back', async () => {
+      const other = await under.again();
+      expect(await directory.servingRevision()).toBeNull();
+      await directory.nameServingRevision(null);
+      expect(await directory.servingRevision()).toBeNull();
+      await directory.nameServingRevision('earshot-relay-00012-abc');
+      expect(await other.servingRevision()).toBe('earshot-relay-00012-abc');
+      await other.nameServingRevision('earshot-relay-00011-xyz');
+      expect([await directory.servingRevision(), await other.servingRevision()]).toEqual(['earshot-relay-00011-xyz', 'earshot-relay-00011-xyz']);
+      await directory.sweep(Number.MAX_SAFE_INTEGER);
+      expect(await other.servingRevision()).toBe('earshot-relay-00011-xyz');
+      await directory.nameServingRevision(null);
+      expect(await other.servingRevision()).toBeNull();
+      await other.close();
+    });
+
     it('sweeps what is past its time, and nothing else', async () => {
       await directory.putTicket({ hash: 'old', principal: '{}', expires_at: 100 });
       await directory.putTicket({ hash: 'new', principal: '{}', expires_at: 101 });

@@ -245,7 +245,7 @@ export class RelayHost {
       runtime: actor.runtime,
       log: notingLog(world, actor.name),
       metrics: countingMetrics(world),
-      options: { allowedOrigins: [], allowQueryToken: true, maxConnectionsPerUser: 20, maxConnections: 900, version: '0', metricsOpen: true, moveAfterMs: world.faults.strikes('sessions_move') ? MOVE_AFTER_MS : null },
+      options: { allowedOrigins: [], allowQueryToken: true, maxConnectionsPerUser: 20, maxConnections: 900, version: '0', metricsOpen: true, moveAfterMs: world.faults.strikes('sessions_move') ? MOVE_AFTER_MS : null, revision: null },
     };
     const running: Running = { actor, instance: createInstance(parts), links, seen };
     this.#running[slot] = running;

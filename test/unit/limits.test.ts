@@ -25,6 +25,8 @@ describe('the limits fit together', () => {
     ['a question about rights that is never answered is put again before the rights are in doubt', limits.RIGHTS_RECHECK_MS + limits.STORE_ANSWER_MAX_MS <= limits.RIGHTS_UNCONFIRMED_MAX_MS],
     ['a token is given up for longer than one answer may take', limits.STORE_ANSWER_MAX_MS < limits.AUTH_CHECK_MAX_MS],
     ['a missing pong closes after several pings', limits.PONG_WAIT_MS >= 3 * limits.HEARTBEAT_MS],
+    ['a session that another revision should have has left this one within two minutes', limits.SERVING_CHECK_MS + limits.SERVING_SPREAD_MS + limits.MOVE_WITHIN_MS <= 120_000],
+    ['who comes while another revision serves is asked to move no sooner than those who were here have to be gone', limits.SERVING_GRACE_MS >= limits.MOVE_WITHIN_MS],
     ['the drain is over before the process has to be gone', limits.DRAIN_SPREAD_MS < limits.DRAIN_MAX_MS],
     ['a ticket ends long before its token', limits.TICKET_LIFE_SECONDS < limits.TOKEN_LIFE_SECONDS],
     ['a token ends before its sign-in', limits.TOKEN_LIFE_SECONDS < limits.SIGN_IN_LIFE_SECONDS],

@@ -60,6 +60,7 @@ describe('settings', () => {
       firestoreDatabase: 'earshot',
       firestoreSessionsDatabase: 'earshot-sessions',
       rawBucket: null,
+      revision: null,
       metricsPort: null,
       jobsInvoker: null,
       jobsAudience: null,

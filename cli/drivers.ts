@@ -1,10 +1,10 @@
-/** `earshot drivers ...`: who can be called, on the directory in DATA_DIR. */
+/** `earshot drivers ...`: who can be called. */
 import { isTimeZone } from '../core/domain/calling-hours.ts';
 import { isPhoneNumber } from '../core/domain/phone-number.ts';
 import { NewDriver } from '../core/protocol/rest.ts';
 import type { Driver } from '../ports/directory.ts';
 import { CliError } from './exit-codes.ts';
-import { withDirectory } from './local-data.ts';
+import { tenantMeant, withDirectory } from './local-data.ts';
 import { table } from './output.ts';
 import { textOfFile } from './password.ts';
 import { cellsOf, readCsv, type CsvTable } from './read-csv.ts';
@@ -19,7 +19,7 @@ const PROGRESS_ROWS = 500;
 /** `earshot drivers list`. */
 export const listDrivers = (cli: Cli, options: { readonly tenant?: string }): Promise<void> =>
   withDirectory(cli, async (directory) => {
-    const tenant = options.tenant ?? cli.local.tenant;
+    const tenant = await tenantMeant(cli, directory, options.tenant);
     const drivers: Driver[] = [];
     for (;;) {
       const page = await directory.drivers(tenant, drivers.at(-1)?.driverId ?? null, PAGE_ROWS);
@@ -79,7 +79,7 @@ export const importDrivers = async (cli: Cli, file: string, options: { readonly 
   const { drivers, problems } = readDrivers(textOfFile(file));
   if (problems.length > 0 && options.partial !== true) throw new CliError('csv_invalid', 'Nothing was imported; --partial takes the good lines.', 'failed', problems);
   await withDirectory(cli, async (directory) => {
-    const tenant = options.tenant ?? cli.local.tenant;
+    const tenant = await tenantMeant(cli, directory, options.tenant);
     if ((await directory.tenant(tenant)) === null) throw new CliError('tenant_not_found', 'There is no such tenant.', 'not_found');
     for (const [index, driver] of drivers.entries()) {
       await directory.putDriver({ ...driver, tenant });

@@ -7,7 +7,7 @@ import type { FactEntry } from '../core/domain/call/facts.ts';
 import type { NewCall } from '../core/domain/call/state.ts';
 import type { CallLog, IdempotencyKey } from '../ports/call-log.ts';
 import { CliError, usage } from './exit-codes.ts';
-import { logPath } from './local-data.ts';
+import { inCloud, logPath, tenantMeant, withDirectory, workspaceMeant } from './local-data.ts';
 import { withLogFile } from './log-file.ts';
 import { readOlderCalls, type ExportFormat, type OlderCall } from './older-calls.ts';
 import { textOfFile } from './password.ts';
@@ -38,11 +38,12 @@ export const importCalls = async (cli: Cli, file: string, options: ImportOptions
   const { calls, problems } = readOlderCalls(textOfFile(file), formatIn(options));
   if (problems.length > 0 && options.partial !== true) throw new CliError('csv_invalid', 'Nothing was imported; --partial takes the good lines.', 'failed', problems);
   const dry = options.dryRun === true;
+  const owner = await ownerOf(cli, options);
   const counts: Counts = { imported: 0, repeated: 0, elsewhere: 0 };
   const log = await openLog(cli, dry);
   try {
     for (let from = 0; from < calls.length; from += TOGETHER_COUNT) {
-      const results = await together(calls.slice(from, from + TOGETHER_COUNT), (call) => (dry ? lookAt(cli, log, call, options) : bringIn(cli, log, call, options)));
+      const results = await together(calls.slice(from, from + TOGETHER_COUNT), (call) => (dry ? lookAt(cli, log, call, owner) : bringIn(cli, log, call, owner)));
       for (const result of results) counts[result] += 1;
       if (from > 0 && from % PROGRESS_ROWS === 0) cli.print.note(`${from} of ${calls.length}`);
     }
@@ -71,10 +72,21 @@ const openLog = async (cli: Cli, dry: boolean): Promise<CallLog | null> => {
   return cli.ways.openCallLog(settings, path, dry);
 };
 
-const newCall = (cli: Cli, older: OlderCall, options: ImportOptions): NewCall => ({
+/** Whose calls come in. */
+interface Owner {
+  readonly workspace: string;
+  readonly tenant: string;
+}
+
+const ownerOf = async (cli: Cli, { tenant, workspace }: ImportOptions): Promise<Owner> => ({
+  workspace: workspaceMeant(cli, workspace),
+  // On one machine a log may be filled before there is a directory.
+  tenant: inCloud(cli) ? await withDirectory(cli, (directory) => tenantMeant(cli, directory, tenant)) : (tenant ?? cli.local.tenant),
+});
+
+const newCall = (older: OlderCall, owner: Owner): NewCall => ({
+  ...owner,
   call_sid: older.call_sid,
-  workspace: options.workspace ?? cli.local.workspace,
-  tenant: options.tenant ?? cli.local.tenant,
   driver: null,
   to_number: null,
   agent_id: null,
@@ -85,9 +97,9 @@ const newCall = (cli: Cli, older: OlderCall, options: ImportOptions): NewCall =>
 });
 
 /** What `bringIn` would do, as far as that can be told without doing it: what another row of the same file brings is not seen. */
-const lookAt = async (cli: Cli, log: CallLog | null, older: OlderCall, options: ImportOptions): Promise<keyof Counts> => {
+const lookAt = async (cli: Cli, log: CallLog | null, older: OlderCall, owner: Owner): Promise<keyof Counts> => {
   if (log === null) return 'imported';
-  const call = newCall(cli, older, options);
+  const call = newCall(older, owner);
   if (older.conversation_id === null) {
     const known = await log.repeated(ownKey(cli, call));
     if (known === null) return 'imported';
@@ -98,9 +110,9 @@ const lookAt = async (cli: Cli, log: CallLog | null, older: OlderCall, options: 
   return found !== 'erased' && found.tenant === call.tenant && found.workspace === call.workspace ? 'repeated' : 'elsewhere';
 };
 
-const bringIn = async (cli: Cli, log: CallLog | null, older: OlderCall, options: ImportOptions): Promise<keyof Counts> => {
+const bringIn = async (cli: Cli, log: CallLog | null, older: OlderCall, owner: Owner): Promise<keyof Counts> => {
   if (log === null) throw new Error('there is no log to import into');
-  const call = newCall(cli, older, options);
+  const call = newCall(older, owner);
   const entry: FactEntry = { fact: { kind: 'finished', outcome: older.outcome, at: older.ended_at ?? older.created_at }, source: 'import', conversation_id: older.conversation_id, provider_call_id: null };
   try {
     const results = older.conversation_id === null ? await appendUnbound(cli, log, call, entry) : (await log.adopt(older.conversation_id, call, [entry])).results;

@@ -5,11 +5,10 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { LOCAL_LOGIN, LOCAL_TENANT, LOCAL_WORKSPACE } from '../local/first-start.ts';
-import { sqliteDirectory } from '../ports/directory.sqlite.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
-import { openCallDocuments, openCallLog } from './open-ways.ts';
+import { openCallDocuments, openCallLog, openDirectory } from './open-ways.ts';
 import { run } from './program.ts';
 import type { World } from './world.ts';
 
@@ -69,7 +68,7 @@ const world: World = {
   input: { terminal: process.stdin.isTTY, firstLine, hidden },
   runtime,
   ways: {
-    openDirectory: (path) => sqliteDirectory({ path, runtime }),
+    openDirectory: (settings, path) => openDirectory(opening, settings, path),
     openCallLog: (settings, path, readOnly) => openCallLog(opening, settings, path, readOnly),
     openCallDocuments: (settings) => openCallDocuments(opening, settings),
     passwords: scryptPasswords(),

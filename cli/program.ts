@@ -11,6 +11,7 @@ import { importCalls } from './import.ts';
 import { listen } from './listen.ts';
 import { migrate } from './migrate.ts';
 import { printable, printerTo } from './output.ts';
+import { relayStatus, serveRevision } from './relay.ts';
 import { tail } from './tail.ts';
 import { trace } from './trace.ts';
 import { addAgent, addTenant, listAgents, listTenants, removeAgent, setHours } from './tenants.ts';
@@ -60,7 +61,7 @@ const cliFor = (world: World, json: boolean): Cli => {
 /** The whole command; nothing runs before it parses. */
 export const program = (world: World): Command => {
   const root = new Command('earshot')
-    .description("Earshot's command: calls, live and past, and the care of a deployment.")
+    .description("Earshot's command: calls, live and past, and the care of a deployment. STORE=google (with GOOGLE_CLOUD_PROJECT) makes the verbs that work on the data themselves work on the cloud's.")
     .version(world.version)
     .exitOverride()
     .showHelpAfterError('(earshot help <verb> tells more)')
@@ -79,6 +80,7 @@ export const program = (world: World): Command => {
   directoryVerbs(root, world);
   deliveryVerbs(root, verb, world);
   dataVerbs(verb);
+  relayVerbs(root, world);
   return root;
 };
 
@@ -99,7 +101,7 @@ const verbsOf =
 
 const group = (root: Command, world: World, name: string, says: string): AddVerb => verbsOf(root.command(name).description(says), world);
 
-const TENANT = ['--tenant <tenant>', 'the tenant; without it the local one'] as const;
+const TENANT = ['--tenant <tenant>', 'the tenant; without it the local one, in the cloud the only one'] as const;
 const FILTERS = [
   ['--status <status>', 'only of this status'],
   ['--q <text>', 'found in driver name, call_sid, conversation_id or number'],
@@ -155,29 +157,35 @@ const callingVerbs = (verb: AddVerb): void => {
 };
 
 const directoryVerbs = (root: Command, world: World): void => {
-  const users = group(root, world, 'users', 'who may sign in, in DATA_DIR');
+  const users = group(root, world, 'users', 'who may sign in');
   const password = ['--password-file <file>', 'its first line is the password; without it stdin, or a question at the terminal'] as const;
   users('list', 'list users', [TENANT], listUsers);
   users('add <username>', 'add a user', [['--role <roles>', 'dispatcher, admin, service or operator', 'dispatcher'], TENANT, password], addUser);
   users('passwd <username>', 'change a password; ends the sign-ins that the old one began', [password], changePassword);
   users('role <username> <roles...>', 'give these roles in place of those before', [], changeRoles);
   users('disable <username>', 'lock a user out', [['--enable', 'let in again']], disableUser);
-  const tenants = group(root, world, 'tenants', 'the organisations that own calls, in DATA_DIR');
+  const tenants = group(root, world, 'tenants', 'the organisations that own calls');
   tenants('list', 'list tenants', [], listTenants);
   tenants('add <tenant>', 'add a tenant', [['--name <name>', 'as people read it']], addTenant);
   tenants('hours <tenant> [start] [end]', "when people may be called, by their own clocks, such as 08:00 20:00", [['--any', 'at any hour']], setHours);
-  const agents = group(root, world, 'agents', 'whose conversations belong to which tenant, in DATA_DIR');
+  const agents = group(root, world, 'agents', 'whose conversations belong to which tenant');
   agents('list', 'list agents', [TENANT], listAgents);
   agents(
     'add <agent>',
     'give an agent of ElevenLabs to a tenant',
-    [TENANT, ['--workspace <workspace>', 'the ElevenLabs account; without it the local one'], ['--name <name>', 'as people read it'], ['--default', "the tenant's calls are made by it"], ['--move', 'even if another tenant has it']],
+    [TENANT, ['--workspace <workspace>', 'the ElevenLabs account; without it the local one, in the cloud its own'], ['--name <name>', 'as people read it'], ['--default', "the tenant's calls are made by it"], ['--move', 'even if another tenant has it']],
     addAgent,
   );
   agents('remove <agent>', 'take an agent away', [], removeAgent);
-  const drivers = group(root, world, 'drivers', 'who can be called, in DATA_DIR');
+  const drivers = group(root, world, 'drivers', 'who can be called');
   drivers('list', 'list drivers', [TENANT], listDrivers);
   drivers('import <csv>', 'keep the drivers of a file: driverId, driverName, phoneNumber, triggers (a;b), do_not_call, time_zone', [TENANT, ['--partial', 'leave bad lines out instead of refusing the file']], importDrivers);
+};
+
+const relayVerbs = (root: Command, world: World): void => {
+  const relay = group(root, world, 'relay', 'which revision of the relay serves');
+  relay('serve [revision]', 'name the revision that serves: sockets of every other one are asked to move', [['--none', 'no revision: sockets stay where they are']], serveRevision);
+  relay('status', 'say which revision is named', [], relayStatus);
 };
 
 const deliveryVerbs = (root: Command, verb: AddVerb, world: World): void => {
@@ -216,7 +224,7 @@ const dataVerbs = (verb: AddVerb): void => {
     "take calls over from an export of the older system's table, into the log that the settings name",
     [
       TENANT,
-      ['--workspace <workspace>', 'the ElevenLabs account; without it the local one'],
+      ['--workspace <workspace>', 'the ElevenLabs account; without it the local one, in the cloud its own'],
       ['--format <format>', 'csv or ndjson; without it by how the file begins'],
       ['--partial', 'leave bad lines out instead of refusing the file'],
       ['--dry-run', 'only say what would be done'],

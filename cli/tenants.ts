@@ -1,8 +1,9 @@
-/** `earshot tenants ...` and `earshot agents ...`: whose calls are whose. Works on the directory in DATA_DIR. */
+/** `earshot tenants ...` and `earshot agents ...`: whose calls are whose. */
 import { isTimeOfDay } from '../core/domain/calling-hours.ts';
+import { OWN_WORKSPACE } from '../ports/directory-workspace.ts';
 import type { Agent, Directory, Tenant } from '../ports/directory.ts';
 import { CliError, usage } from './exit-codes.ts';
-import { withDirectory } from './local-data.ts';
+import { inCloud, tenantMeant, withDirectory, workspaceMeant } from './local-data.ts';
 import { table } from './output.ts';
 import type { Cli } from './world.ts';
 
@@ -71,9 +72,11 @@ export interface AgentOptions {
 export const addAgent = (cli: Cli, id: string, options: AgentOptions): Promise<void> =>
   withDirectory(cli, async (directory) => {
     checkId('An agent', id);
-    const tenant = await existing(directory, options.tenant ?? cli.local.tenant);
-    const workspace = options.workspace ?? cli.local.workspace;
-    if ((await directory.workspace(workspace)) === null) throw new CliError('workspace_not_found', 'There is no such workspace.', 'not_found');
+    const tenant = await existing(directory, await tenantMeant(cli, directory, options.tenant));
+    const workspace = workspaceMeant(cli, options.workspace);
+    // A deployment's own one is described by its settings: nothing of it need be stored.
+    const described = inCloud(cli) && workspace === OWN_WORKSPACE;
+    if (!described && (await directory.workspace(workspace)) === null) throw new CliError('workspace_not_found', 'There is no such workspace.', 'not_found');
     const known = await directory.agent(id);
     if (known !== null && known.tenant !== tenant.tenant && options.move !== true) throw new CliError('agent_exists', 'The agent belongs to another tenant: say --move if it is to change over.', 'failed');
     const agent: Agent = { agent_id: id, workspace, tenant: tenant.tenant, name: options.name ?? known?.name ?? id };

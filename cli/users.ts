@@ -1,8 +1,8 @@
-/** `earshot users ...`: who may sign in. Works on the directory in DATA_DIR; what changes takes effect at once there. */
+/** `earshot users ...`: who may sign in. What changes takes effect at once. */
 import { ROLES, type Role } from '../core/domain/rights.ts';
 import type { Directory, User } from '../ports/directory.ts';
 import { CliError, usage } from './exit-codes.ts';
-import { withDirectory } from './local-data.ts';
+import { tenantMeant, withDirectory } from './local-data.ts';
 import { table } from './output.ts';
 import { newPassword } from './password.ts';
 import { pause } from './wait.ts';
@@ -38,7 +38,7 @@ export const listUsers = (cli: Cli, options: { readonly tenant?: string }): Prom
 export const addUser = (cli: Cli, username: string, options: { readonly role: string; readonly tenant?: string; readonly passwordFile?: string }): Promise<void> =>
   withDirectory(cli, async (directory) => {
     const roles = rolesOf([options.role]);
-    const tenant = roles.includes('operator') ? null : (options.tenant ?? cli.local.tenant);
+    const tenant = roles.includes('operator') ? null : await tenantMeant(cli, directory, options.tenant);
     if (username.trim() !== username || username === '' || username.length > 256) throw usage('A user name has 1 to 256 characters and no space around it.');
     if (tenant !== null && (await directory.tenant(tenant)) === null) throw new CliError('tenant_not_found', 'There is no such tenant: add it first (`earshot tenants add`).', 'not_found');
     if ((await directory.userByName(username)) !== null) throw new CliError('user_exists', 'Somebody has that user name already.', 'failed');

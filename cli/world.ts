@@ -19,7 +19,8 @@ export interface Input {
 
 /** The ways that the entry has chosen. */
 export interface Ways {
-  openDirectory(path: string): Directory;
+  /** @param path the file of an embedded directory; null where the settings name the cloud's */
+  openDirectory(settings: Settings, path: string | null): Promise<Directory>;
   /** @param path the file of an embedded log; null where the settings name the cloud's. @param readOnly nothing will be written */
   openCallLog(settings: Settings, path: string | null, readOnly: boolean): Promise<CallLog>;
   /** The calls of the cloud's log, for changes of its schema. */

@@ -117,6 +117,8 @@ describe.skipIf(google === null)('the verbs that care for the log, on Firestore'
   it("takes the older system's calls over by the one door, once however often", async () => {
     const path = join(folder.path, 'older.csv');
     writeFileSync(path, 'call_sid,conversation_id,status,created_at,transcript_summary,call_duration_seconds\nEL_a,conv_a,completed,2025-11-21T10:00:00Z,Short.,12\nEL_b,,failed,2025-11-20T09:00:00Z,,\n');
+    expect(await earshot('import', path)).toMatchObject({ code: 2, err: expect.stringContaining('There is no tenant yet') as string });
+    await document('tenants', 'add', 't1');
     expect(await document('import', path, '--dry-run')).toMatchObject({ imported: 2, repeated: 0 });
     expect(await log.find('conv_a')).toBe(null);
     expect(await document('import', path)).toMatchObject({ imported: 2, repeated: 0 });
@@ -124,6 +126,6 @@ describe.skipIf(google === null)('the verbs that care for the log, on Firestore'
     expect(await document('import', path)).toMatchObject({ imported: 0, repeated: 2 });
     const page = await log.read('EL_a', 0, 100);
     expect(page?.events.map(({ text }) => JSON.parse(text) as object)).toMatchObject([{ type: 'call_status' }, { type: 'call_completed', imported: true }, { type: 'call_sealed', revision: 1 }]);
-    expect(page?.call).toMatchObject({ created_at: Date.UTC(2025, 10, 21, 10), transcript_summary: 'Short.', call_duration_seconds: 12 });
+    expect(page?.call).toMatchObject({ tenant: 't1', workspace: 'main', created_at: Date.UTC(2025, 10, 21, 10), transcript_summary: 'Short.', call_duration_seconds: 12 });
   });
 });

@@ -25,6 +25,8 @@ export interface Known {
   readonly seen: ReadonlyMap<string, string>;
   /** Whose each conversation named in the entries is; null: it was erased. Those that are nobody's are not in it. */
   readonly owners: ReadonlyMap<string, string | null>;
+  /** Versions of those entries: whoever takes a conversation away changes its. */
+  readonly versions: ReadonlyMap<string, Timestamp>;
 }
 
 /** What stands beside the projection already. */
@@ -42,7 +44,7 @@ export interface Decided {
 export const NOTHING_STORED: StoredDetails = { details: { analysis_data: null, metadata_json: null }, documents: [] };
 
 /** Nothing was seen yet, and nobody's conversation is named. */
-export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map() };
+export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map(), versions: new Map() };
 
 /** How units of entries for one call are decided on. What is read is believed only as long as the projection has not changed. */
 export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, runtime: Runtime) => {
@@ -68,11 +70,14 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
       if (value !== undefined) seen.set(key, value);
     }
     const owners = new Map<string, string | null>();
+    const versions = new Map<string, Timestamp>();
     for (const [index, id] of conversations.entries()) {
       const conversation = others[keys.length + index];
-      if (conversation?.exists === true) owners.set(id, conversation.get('call_sid') as string | null);
+      if (conversation?.updateTime === undefined) continue;
+      owners.set(id, conversation.get('call_sid') as string | null);
+      versions.set(id, conversation.updateTime);
     }
-    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners };
+    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners, versions };
   };
 
   const readHistory = async (callSid: string): Promise<HistoryEvent[]> => {

@@ -54,10 +54,13 @@ export const logPlaces = (store: Pick<FirestoreDatabase, 'db' | 'docId'>): LogPl
   };
 };
 
+/** The text as UTF-8 can hold it: Firestore refuses half a surrogate pair, and with it the commit. JSON text has none, it escapes them. */
+export const wellFormed = (text: string): string => Buffer.from(text, 'utf8').toString('utf8');
+
 /** The document of a call: its state, and what queries ask for. `changed` is the cloud's own clock: those of the writers differ. */
 export const callDocument = (call: CallState): Record<string, unknown> => {
-  const search = searchText(call);
-  return {
+  const search = wellFormed(searchText(call));
+  const document = {
     call_sid: call.call_sid,
     tenant: call.tenant,
     workspace: call.workspace,
@@ -80,6 +83,7 @@ export const callDocument = (call: CallState): Record<string, unknown> => {
     call_successful: call.call_successful,
     state: JSON.stringify(call),
   };
+  return Object.fromEntries(Object.entries(document).map(([field, value]) => [field, typeof value === 'string' ? wellFormed(value) : value]));
 };
 
 /** What `q` of a list is looked for in. */

@@ -106,7 +106,9 @@ export const firestoreReader = (store: FirestoreDatabase, places: LogPlaces) => 
         return { call, events: events.slice(0, limit) };
       }),
     wholeText: async (callSid: string, seq: number): Promise<string | null> => {
-      const long = await longText(callSid, wholeTextName(seq));
+      const [call, long] = await Promise.all([get(callSid), longText(callSid, wholeTextName(seq))]);
+      // Erased, and not yet all of it removed.
+      if (call === null) return null;
       if (long !== null) return JSON.parse(long) as string;
       const found = await store.read(() => queryOf(db, 'segments', { last_seq: seq - 1 }, places.segments(callSid)).limit(1).get());
       const event = found.docs.flatMap((doc) => eventsOf(doc.data() as unknown as Segment, seq - 1)).find((one) => one.seq === seq);

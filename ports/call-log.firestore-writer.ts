@@ -5,15 +5,14 @@
  */
 import { FieldValue, type DocumentReference, type DocumentSnapshot, type WriteBatch } from '@google-cloud/firestore';
 import { movedOn } from '../core/domain/call/call-sid.ts';
+import { mustFit } from '../core/domain/call/commit-size.ts';
 import type { EachDecision } from '../core/domain/call/decide-each.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { newCallState, type CallState, type NewCall } from '../core/domain/call/state.ts';
 import { chainStart } from '../core/domain/digest.ts';
-import { utf8Bytes } from '../core/domain/text.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
-import { COMMIT_MAX_BYTES } from '../core/protocol/limits.ts';
 import { firestoreDecider, NOTHING_KNOWN, resultOf, type Decided, type Known } from './call-log.firestore-decider.ts';
-import { callDocument, DETAIL_NAMES, partsOf, segmentsOf, wholeTextName, type LogPlaces } from './call-log.firestore-documents.ts';
+import { callDocument, DETAIL_NAMES, partsOf, segmentsOf, wellFormed, wholeTextName, type LogPlaces } from './call-log.firestore-documents.ts';
 import { stateIn, type FirestoreReader } from './call-log.firestore-reader.ts';
 import type { AppendResult, CreateResult, IdempotencyKey } from './call-log.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
@@ -65,7 +64,7 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
   const write = async (batch: WriteBatch, before: CallState, { decision, stored }: Decided, commit: string): Promise<DocumentReference | null> => {
     const { call, events, keys, details } = decision;
     const { call_sid: sid, conversation_id, provider_call_id } = call;
-    if (bytesOf(decision) > COMMIT_MAX_BYTES) throw new EarshotError('payload_too_large');
+    mustFit(decision, stored.details);
     if (conversation_id !== null && conversation_id !== before.conversation_id) batch.create(places.conversation(conversation_id), { conversation_id, call_sid: sid });
     if (provider_call_id !== null && provider_call_id !== before.provider_call_id) {
       const carrier = places.providerCall(call.workspace, provider_call_id);
@@ -123,6 +122,13 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
     return stopped.length;
   };
 
+  /** A merger holds only as long as the owner has its conversation: were it erased between, nobody would erase what was merged into it. */
+  const holdOwner = (batch: WriteBatch, known: Known, owner: string | null): void => {
+    for (const [id, version] of known.versions) {
+      if (known.owners.get(id) === owner) batch.update(places.conversation(id), { call_sid: owner }, { lastUpdateTime: version });
+    }
+  };
+
   return {
     create: (calls, key) =>
       committed<CreateResult>(async (batch, commit) => {
@@ -155,6 +161,7 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
         const { decision } = decided;
         if (decision.call === call && decision.keys.size === 0) return { mark: null, value: settled, nothing: true };
         batch.update(places.call(callSid), callDocument(decision.call), { lastUpdateTime: updateTime });
+        if (decision.call.merged_into !== call.merged_into) holdOwner(batch, known, decision.call.merged_into);
         return { mark: await write(batch, call, decided, commit), value: settled };
       }),
 
@@ -203,16 +210,6 @@ const createdOf = (decisions: readonly EachDecision[]): CreateResult => ({
 const putText = (batch: WriteBatch, places: LogPlaces, callSid: string, name: string, text: string): string[] =>
   partsOf(text).map((piece, part) => {
     const document = places.texts(callSid).doc(`${name}.${part}`);
-    batch.set(document, { name, part, text: piece });
+    batch.set(document, { name, part, text: wellFormed(piece) });
     return document.id;
   });
-
-const bytesOf = ({ events, details, keys }: EachDecision): number => {
-  let bytes = utf8Bytes(details.analysis_data ?? '') + utf8Bytes(details.metadata_json ?? '');
-  for (const event of events) bytes += utf8Bytes(event.text) + (event.whole_text === null ? 0 : utf8Bytes(event.whole_text));
-  for (const [key, value] of keys) bytes += utf8Bytes(key) + utf8Bytes(value) + KEY_DOCUMENT_BYTES;
-  return bytes;
-};
-
-/** What a document of its own takes beside key and value: its whole name stands in the request. */
-const KEY_DOCUMENT_BYTES = 300;

@@ -11,6 +11,7 @@ import type { AppendResult, CallLog, Changes, IdempotencyKey } from './call-log.
 import { logPlaces, stateOf } from './call-log.firestore-documents.ts';
 import { queryOf } from './firestore-queries.ts';
 import { groupedByKey, oneByOne } from './keyed-commits.ts';
+import { purgeCall } from './call-log.firestore-purge.ts';
 import { firestoreReader, markOf, timeOf } from './call-log.firestore-reader.ts';
 import { firestoreWriter } from './call-log.firestore-writer.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
@@ -44,13 +45,8 @@ export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): Ca
   const erase = async (callSid: string): Promise<boolean> => {
     const gone = await writer.erase(callSid);
     // What a crash leaves here the next sweep removes: nothing leads to it any more.
-    if (gone) await purge(callSid);
+    if (gone) await purgeCall(store, places, callSid);
     return gone;
-  };
-
-  const purge = async (callSid: string): Promise<void> => {
-    await store.read(() => db.recursiveDelete(places.call(callSid)));
-    await store.read(() => places.tombstone(callSid).update({ purged: true }));
   };
 
   return {
@@ -85,7 +81,7 @@ export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): Ca
     erase,
     sweep: async () => {
       const left = await store.read(() => queryOf(db, 'unpurged', { purged: false }).get());
-      for (const stone of left.docs) await purge(stone.get('call_sid') as string);
+      for (const stone of left.docs) await purgeCall(store, places, stone.get('call_sid') as string);
       return left.size;
     },
     check: reader.check,

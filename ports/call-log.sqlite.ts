@@ -4,6 +4,7 @@
  */
 import { chainStart } from '../core/domain/digest.ts';
 import { movedOn } from '../core/domain/call/call-sid.ts';
+import { mustFit } from '../core/domain/call/commit-size.ts';
 import { decide } from '../core/domain/call/decide.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { keysOf, needsHistory, turnKey } from '../core/domain/call/keys.ts';
@@ -145,6 +146,7 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
     }
     const history = call.last_seq > 0 && needsHistory(entries, call.transcript_final) ? (allEvents.all(call.call_sid) as unknown as { text: string; whole_text: string | null }[]).map(readEvent) : null;
     const decision = decide({ call, entries, seen, owners, history, details, now: runtime.now(), sha256: runtime.sha256 });
+    mustFit(decision, details);
     const after = decision.call;
     if (after.conversation_id !== null && after.conversation_id !== call.conversation_id) bindConversation.run(after.conversation_id, call.call_sid);
     if (after.provider_call_id !== null && after.provider_call_id !== call.provider_call_id) bindProviderCall.run(call.workspace, after.provider_call_id, call.call_sid);

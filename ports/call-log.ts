@@ -83,7 +83,8 @@ export interface CallLog {
   repeated(key: IdempotencyKey): Promise<Exclude<CreateResult, { readonly result: 'created' }> | null>;
   /**
    * The one door. Atomic: events, keys, projection, conversation binding. Answers after the commit.
-   * null: there is no such call. Throws EarshotError `store_unavailable`, `call_erased`; the conversation that the late answer of
+   * null: there is no such call. Throws EarshotError `store_unavailable`, `payload_too_large` (more than a commit holds, see
+   * COMMIT_MAX_BYTES: nothing of it was appended), `call_erased`; the conversation that the late answer of
    * an erased call's dial names is then stopped as well.
    */
   append(callSid: string, entries: readonly FactEntry[]): Promise<AppendResult | null>;

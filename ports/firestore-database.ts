@@ -64,6 +64,9 @@ const NO_RETRIES_BELOW = {
 const PASSING = new Set([1, 2, 4, 8, 10, 13, 14]);
 /** NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, as answers to a batch: something came between. */
 const OVERTAKEN = new Set([5, 6, 9]);
+/** Also what is answered to a document or a commit beyond Firestore's own bounds. */
+const INVALID_ARGUMENT = 3;
+const isTooLarge = (error: unknown): boolean => error instanceof Error && /too (big|large)|exceeds the maximum|longer than/i.test(error.message);
 /** And these are a fault of the set-up: no such database, no right, no credentials. */
 const REFUSED = new Set([5, 7, 16]);
 
@@ -102,6 +105,7 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
           log.error('Firestore refuses this process', { grpc_code: code, database: options.database });
           throw new EarshotError('store_unavailable');
         }
+        if (code === INVALID_ARGUMENT && isTooLarge(error)) throw new EarshotError('payload_too_large');
         if (!PASSING.has(code)) throw error;
         const wait = Math.min(FIRST_WAIT_MS * 2 ** asked, WAIT_MAX_MS) * (0.5 + runtime.random());
         if (runtime.monotonic() - started + wait > APPEND_RETRY_MAX_MS) {

@@ -34,7 +34,7 @@ export const groupedByKey = <U, R>(commit: (key: string, units: readonly U[]) =>
         else resolve(one.value);
       }
     } catch (error) {
-      if (group.length === 1 || (error instanceof EarshotError && error.code === 'store_unavailable')) {
+      if (group.length === 1 || isUnavailable(error)) {
         for (const { reject } of group) reject(error);
       } else for (const one of group) await together(key, [one]);
     }
@@ -60,17 +60,25 @@ export const groupedByKey = <U, R>(commit: (key: string, units: readonly U[]) =>
     });
 };
 
-/** As `groupedByKey`, where each piece has to be a commit of its own: one after the other, so that they do not wait for each other's locks. */
+/**
+ * As `groupedByKey`, where each piece has to be a commit of its own: one after the other, so that they do not wait for each other's locks.
+ * Where the store did not answer to one, those behind it are not tried: each would wait as long again.
+ */
 export const oneByOne = <U, R>(commit: (unit: U) => Promise<R>): ((key: string, unit: U) => Promise<R>) =>
   groupedByKey<U, R>(async (_key, units) => {
     const settled: Settled<R>[] = [];
+    let away: Settled<R> | null = null;
     for (const unit of units) {
-      settled.push(
-        await commit(unit).then(
+      const one: Settled<R> =
+        away ??
+        (await commit(unit).then(
           (value) => ({ value }),
           (error: unknown) => ({ error }),
-        ),
-      );
+        ));
+      if ('error' in one && isUnavailable(one.error)) away = one;
+      settled.push(one);
     }
     return settled;
   });
+
+const isUnavailable = (error: unknown): boolean => error instanceof EarshotError && error.code === 'store_unavailable';

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { parseEnv } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archive } from '../../scripts/deploy-archive.ts';
@@ -299,6 +301,26 @@ describe('npm run deploy -- <environment> --secret', () => {
     expect(ran.code).toBe(2);
     expect(ran.said).toContain(said);
     expect(changing(ran)).toEqual([]);
+  });
+});
+
+describe('node scripts/signing-key.ts', () => {
+  const made = (...args: readonly string[]): Readonly<Record<string, string | undefined>> => parseEnv(execFileSync(process.execPath, [new URL('../../scripts/signing-key.ts', import.meta.url).pathname, ...args], { encoding: 'utf8' }));
+  const keysIn = (env: Readonly<Record<string, string | undefined>>): readonly unknown[] => (JSON.parse(env['TF_VAR_auth_public_keys'] ?? '') as { readonly keys: readonly unknown[] }).keys;
+
+  it('makes a key and the set that verifies it, as the deploy command takes them', () => {
+    const keys = made();
+    expect(readDeploySettings(staged.root, 'staging', { ...NAMED, ...keys }).problems).toEqual([]);
+    expect(keys['TF_VAR_auth_public_keys']).not.toContain('"d"');
+  });
+
+  it('puts the new public key beside those that verify now, for a rotation', () => {
+    const before = made();
+    const after = made('--beside', before['TF_VAR_auth_public_keys'] ?? '');
+    expect(keysIn(after)).toHaveLength(2);
+    expect(keysIn(after)).toEqual(expect.arrayContaining([...keysIn(before)]));
+    // Either key may sign while both stand.
+    for (const { AUTH_SIGNING_KEY } of [before, after]) expect(readDeploySettings(staged.root, 'staging', { ...NAMED, ...after, AUTH_SIGNING_KEY }).problems).toEqual([]);
   });
 });
 

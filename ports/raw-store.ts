@@ -17,7 +17,7 @@ export type DeliveryReason =
   | 'unusable'
   /** The format without analysis: the call has to be fetched. */
   | 'to_fetch'
-  /** Larger than what is kept: only its hash was taken, the reconciler fetches the call. */
+  /** Larger than what is kept: only its hash was taken, the reconciler fetches the call. Or kept, and more than one commit to the log holds. */
   | 'too_large';
 
 export interface Delivery {

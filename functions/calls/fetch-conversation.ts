@@ -85,7 +85,7 @@ export const fetchIntoLog = async (parts: Parts, reach: Reach, conversationId: s
 
 /**
  * `GET /conversations/{id}/fetch`: a conversation whose agent is the caller's tenant's. Somebody else's is as absent as none.
- * @throws EarshotError `conversation_not_found`, `provider_unavailable`, `store_unavailable`
+ * @throws EarshotError `conversation_not_found`, `payload_too_large` (more than one commit holds), `provider_unavailable`, `store_unavailable`
  */
 export const fetchConversation = async (parts: Parts, asker: Principal, conversationId: string): Promise<CallState> => {
   const tenant = asker.tenant;
@@ -97,6 +97,7 @@ export const fetchConversation = async (parts: Parts, asker: Principal, conversa
   for (const workspace of await workspacesOf(parts, tenant)) {
     const routed = await fetchIntoLog(parts, { workspace, tenant }, id, 'fetch');
     if (routed?.routed === 'call' && routed.call.tenant === tenant) return routed.call;
+    if (routed?.routed === 'too_large') throw new EarshotError('payload_too_large');
   }
   throw new EarshotError('conversation_not_found');
 };

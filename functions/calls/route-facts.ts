@@ -38,6 +38,8 @@ export type Routed =
   | { readonly routed: 'foreign' }
   /** It names a call or conversation that was erased: nothing brings it back. */
   | { readonly routed: 'erased' }
+  /** More than one commit to the log holds; nothing of it was appended. `tenant`: its agent's, where it names one. */
+  | { readonly routed: 'too_large'; readonly tenant: string | null }
   /** It names a call of ours that does not exist. */
   | { readonly routed: 'unknown_call' };
 
@@ -47,8 +49,15 @@ export const routeFacts = async (parts: Parts, reach: Reach, address: Address, e
     return await route(parts, reach, address, entries, mayWait);
   } catch (error) {
     if (error instanceof EarshotError && error.code === 'call_erased') return { routed: 'erased' };
-    throw error;
+    if (!(error instanceof EarshotError) || error.code !== 'payload_too_large') throw error;
+    parts.log.warn('facts are more than one commit to the log holds, and were left out', { conversation_id: address.conversation_id });
+    return { routed: 'too_large', tenant: await tenantOf(parts, reach, address) };
   }
+};
+
+const tenantOf = async (parts: Parts, reach: Reach, { agent_id }: Address): Promise<string | null> => {
+  const agent = agent_id === null ? null : await parts.directory.agent(agent_id);
+  return reach.tenant ?? (agent?.workspace === reach.workspace ? agent.tenant : null);
 };
 
 const route = async (parts: Parts, reach: Reach, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {

@@ -154,7 +154,7 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
     await keepCopy(parts, { ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
-  const tenant = (routed.routed === 'waiting' ? routed.tenant : null) ?? (await shownTo(parts, origin));
+  const tenant = ('tenant' in routed ? routed.tenant : null) ?? (await shownTo(parts, origin));
   await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };

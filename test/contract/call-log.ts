@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chainNext, chainStart } from '../../core/domain/digest.ts';
 import type { EventFrame } from '../../core/protocol/frames.ts';
+import { COMMIT_MAX_BYTES } from '../../core/protocol/limits.ts';
 import type { CallLog, CreateResult } from '../../ports/call-log.ts';
 import { agentEvent, entry, finalTurn, finished, newCall, sha256, turn } from '../fixtures/facts.ts';
 
@@ -10,8 +11,11 @@ type Created = Extract<CreateResult, { result: 'created' }>;
 const parsed = (events: readonly { text: string }[]): EventFrame[] => events.map((event) => JSON.parse(event.text) as EventFrame);
 const types = (events: readonly { text: string }[]): string[] => parsed(events).map((event) => event.type);
 
-/** @param open a fresh, empty log for each test; closed by the suite */
-export const callLogContract = (name: string, open: () => Promise<CallLog>): void => {
+/**
+ * @param open a fresh, empty log for each test; closed by the suite
+ * @param largestBytes what is taken in one commit, where an emulator takes less than the store that it stands for
+ */
+export const callLogContract = (name: string, open: () => Promise<CallLog>, largestBytes = COMMIT_MAX_BYTES - 64 * 1024): void => {
   describe(`the call log on ${name}`, () => {
     let log: CallLog;
     beforeEach(async () => {
@@ -158,6 +162,37 @@ export const callLogContract = (name: string, open: () => Promise<CallLog>): voi
         { type: 'call_sealed', revision: 2 },
       ]);
       expect(more?.call).toMatchObject({ cost: 0.07, transcript_summary: 'They talked.', status: 'completed' });
+    });
+
+    it('refuses what is more than one commit holds, appends nothing of it, and takes what fits', async () => {
+      const callSid = await create();
+      const before = await events(callSid);
+      const details = (bytes: number): string => JSON.stringify('x'.repeat(bytes - 2));
+      const [huge, small] = await Promise.allSettled([
+        log.append(callSid, [entry(finished({ metadata_json: details(COMMIT_MAX_BYTES + 1) }), 'conv1')]),
+        log.append(callSid, [entry({ kind: 'dialing', attempt: 1 })]),
+      ]);
+      expect(huge).toMatchObject({ status: 'rejected', reason: { code: 'payload_too_large' } });
+      expect(small).toMatchObject({ status: 'fulfilled', value: { results: [{ result: 'appended' }] } });
+      await expect(log.adopt('conv9', newCall({ call_sid: 'EL_conv9' }), [entry(finished({ analysis_data: details(COMMIT_MAX_BYTES + 1) }), 'conv9')])).rejects.toMatchObject({ code: 'payload_too_large' });
+      expect([(await events(callSid)).length, await log.find('conv1'), await log.find('conv9'), await log.details(callSid)]).toEqual([before.length + 1, null, null, { analysis_data: null, metadata_json: null }]);
+      const largest = details(largestBytes);
+      expect((await log.append(callSid, [entry(finished({ metadata_json: largest }), 'conv1')]))?.results).toMatchObject([{ result: 'appended' }]);
+      expect((await log.details(callSid))?.metadata_json === largest).toBe(true);
+      // What is stored already counts no more.
+      expect((await log.append(callSid, [entry(finished({ metadata_json: largest, cost: 9 }, 20_000), 'conv1')]))?.results).toMatchObject([{ result: 'appended' }]);
+    });
+
+    it('takes text with half a surrogate pair in it, which no store can hold as it is', async () => {
+      const half = 'a\ud800b';
+      const callSid = await create({ driver: { driverId: half, driverName: half, phoneNumber: '+15550001111' } });
+      await log.append(callSid, [entry(turn('driver', half, { turn_id: 'x' }), 'conv1'), entry(agentEvent('tool_executing', { tool_call_id: 'c1', detail: half }))]);
+      const done = await log.append(callSid, [entry(finished({ transcript_summary: half, outcome: half, metadata_json: JSON.stringify(half) }), 'conv1')]);
+      expect(done?.results).toMatchObject([{ result: 'appended' }]);
+      expect(await log.get(callSid)).toMatchObject({ transcript_summary: half, outcome: half, driver: { driverName: half } });
+      expect(await log.details(callSid)).toEqual({ analysis_data: '{"a":1}', metadata_json: '"a\\ud800b"' });
+      expect(parsed(await events(callSid))).toContainEqual(expect.objectContaining({ type: 'transcription', text: half }));
+      expect((await log.list({ tenant: 't1', limit: 5, q: callSid })).calls).toMatchObject([{ call_sid: callSid }]);
     });
 
     it('keeps the whole text of a turn that a frame cannot hold', async () => {

@@ -6,15 +6,12 @@ import { EarshotError } from '../core/protocol/codes.ts';
 import type { CallStatus } from '../core/protocol/frames.ts';
 import type { CallCounts, CreateResult, IdempotencyKey, ListQuery, LoggedEvent, Page } from './call-log.ts';
 import { eventsOf, matches, stateOf, trigramOf, wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
+import { firestoreFinder } from './call-log.firestore-find.ts';
 import { queryOf, type QueryName } from './firestore-queries.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
 
-/** Mergers point at an owner, never in a circle; the bound is for a log that was tampered with. */
-const MERGERS_MAX_COUNT = 8;
 /** Segments asked for at once while a page is filled. */
 const SEGMENTS_PAGE_COUNT = 100;
-/** Ids looked up in one request. */
-const IDS_AT_ONCE_COUNT = 100;
 /** Documents that one page of a search looks at; a search that found less goes on with the next page. */
 const SEARCHED_MAX_COUNT = 2_000;
 const SEARCH_STEP_COUNT = 200;
@@ -28,41 +25,7 @@ export const firestoreReader = (store: FirestoreDatabase, places: LogPlaces) => 
 
   const get = async (callSid: string): Promise<CallState | null> => stateIn(await store.read(() => places.call(callSid).get()));
 
-  /** Each id as a call, a conversation, a tombstone: three documents an id, all at once. */
-  const lookUp = async (ids: readonly string[]): Promise<{ call: CallState | null; owner: string | null; erased: boolean }[]> => {
-    if (ids.length === 0) return [];
-    const found = await store.read(() => db.getAll(...ids.flatMap((id) => [places.call(id), places.conversation(id), places.tombstone(id)])));
-    return ids.map((_, index) => {
-      const [call, conversation, tombstone] = found.slice(index * 3, index * 3 + 3) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot];
-      const owner = conversation.get('call_sid') as string | null | undefined;
-      return { call: stateIn(call), owner: owner ?? null, erased: tombstone.exists || owner === null };
-    });
-  };
-
-  /** From one id on to the call that speaks for it. */
-  const follow = async (start: { call: CallState | null; owner: string | null; erased: boolean }): Promise<CallState | 'erased' | null> => {
-    let { call } = start;
-    if (call === null && start.owner !== null) {
-      const [owned] = await lookUp([start.owner]);
-      call = owned?.call ?? null;
-      if (call === null && owned?.erased === true) return 'erased';
-    }
-    if (call === null) return start.erased ? 'erased' : null;
-    for (let hop = 0; call.merged_into !== null && hop < MERGERS_MAX_COUNT; hop++) {
-      const [owner] = await lookUp([call.merged_into]);
-      if (owner === undefined || owner.call === null) return owner?.erased === true ? 'erased' : call;
-      call = owner.call;
-    }
-    return call;
-  };
-
-  const findMany = async (ids: readonly string[]): Promise<(CallState | 'erased' | null)[]> => {
-    const all: (CallState | 'erased' | null)[] = [];
-    for (let at = 0; at < ids.length; at += IDS_AT_ONCE_COUNT) {
-      all.push(...(await Promise.all((await lookUp(ids.slice(at, at + IDS_AT_ONCE_COUNT))).map(follow))));
-    }
-    return all;
-  };
+  const findMany = firestoreFinder(store, places);
 
   const segmentsAfter = async (transaction: Transaction, callSid: string, afterSeq: number, count: number): Promise<Segment[]> =>
     (await transaction.get(queryOf(db, 'segments', { last_seq: afterSeq }, places.segments(callSid)).limit(count))).docs.map((doc) => doc.data() as unknown as Segment);
@@ -82,9 +45,9 @@ export const firestoreReader = (store: FirestoreDatabase, places: LogPlaces) => 
       const seen = known ?? (await store.read(() => places.idempotency(key.key).get()));
       if (!seen.exists) return null;
       if (seen.get('request_hash') !== key.request_hash) return { result: 'key_reused' };
-      const calls = await lookUp(seen.get('call_sids') as string[]);
-      if (calls.some(({ call, erased }) => call === null || erased)) return { result: 'erased' };
-      return { result: 'repeated', calls: calls.map(({ call }) => call).filter((call) => call !== null) };
+      const sids = seen.get('call_sids') as string[];
+      const calls = (await store.read(() => db.getAll(...sids.map((callSid) => places.call(callSid))))).map(stateIn).filter((call) => call !== null);
+      return calls.length < sids.length ? { result: 'erased' } : { result: 'repeated', calls };
     },
     findByProviderCall: async (workspace: string, providerCallId: string): Promise<CallState | null> => {
       const owner = (await store.read(() => places.providerCall(workspace, providerCallId).get())).get('call_sid') as string | undefined;

@@ -35,7 +35,8 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   'identities.ts': ['digest'],
   // The answer of HTTP, and how far a relay was told of a call: counted, never acted on.
   'functions-host.ts': ['status'],
-  'relay-host.ts': ['status', 'last_seq'],
+  // The revision is that of the relay's own deployment.
+  'relay-host.ts': ['status', 'last_seq', 'revision'],
 };
 
 const world = projectFiles().filter((path) => /^test\/simulation\/.*\.ts$/.test(path) && !path.endsWith('.test.ts'));

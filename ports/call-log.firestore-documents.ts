@@ -1,7 +1,7 @@
 /**
  * What the documents of the cloud's log hold.
  *
- *   log/log                        {generation}
+ *   log/log                        {generation}, and `changing: true` as long as calls are given epochs of it
  *   calls/<call>                   the projection as JSON text, and beside it what is searched by
  *   calls/<call>/segments/<seq>    the events of one commit: {first_seq, last_seq, texts, whole, commit, at}
  *   calls/<call>/keys/<key>        {value}

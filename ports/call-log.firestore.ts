@@ -8,6 +8,7 @@ import type { NewCall } from '../core/domain/call/state.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { CHANGES_OVERLAP_MS } from '../core/protocol/limits.ts';
 import type { AppendResult, CallLog, Changes, IdempotencyKey } from './call-log.ts';
+import { newGeneration } from './call-log.firestore-generation.ts';
 import { logPlaces, stateOf } from './call-log.firestore-documents.ts';
 import { queryOf } from './firestore-queries.ts';
 import { groupedByKey, oneByOne } from './keyed-commits.ts';
@@ -84,6 +85,7 @@ export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): Ca
       for (const stone of left.docs) await purgeCall(store, places, stone.get('call_sid') as string);
       return left.size;
     },
+    newGeneration: (options = {}) => newGeneration(store, places, runtime, options),
     check: reader.check,
     close: store.close,
   };

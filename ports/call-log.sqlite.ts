@@ -5,6 +5,7 @@
 import { chainStart } from '../core/domain/digest.ts';
 import { movedOn } from '../core/domain/call/call-sid.ts';
 import { mustFit } from '../core/domain/call/commit-size.ts';
+import { underEpoch } from '../core/domain/call/epoch.ts';
 import { decide } from '../core/domain/call/decide.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { keysOf, needsHistory, turnKey } from '../core/domain/call/keys.ts';
@@ -14,7 +15,7 @@ import { EarshotError } from '../core/protocol/codes.ts';
 import type { EventFrame } from '../core/protocol/frames.ts';
 import { LOG_MIGRATIONS } from './call-log.sqlite-schema.ts';
 import { sqliteReader, type CallReader } from './call-log.sqlite-reader.ts';
-import type { AppendResult, CallLog, CreateResult, IdempotencyKey, LoggedEvent } from './call-log.ts';
+import type { AppendResult, CallLog, CreateResult, IdempotencyKey, LoggedEvent, NewGeneration } from './call-log.ts';
 import { groupCommits } from './group-commit.ts';
 import type { Runtime } from './runtime.ts';
 import { openSqlite, type SqliteDatabase } from './sqlite-database.ts';
@@ -66,6 +67,11 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
     mergedInto: async (callSid) => store.snapshot(() => reader.mergedInto(callSid)),
     createdBefore: async (before, limit) => store.snapshot(() => reader.createdBefore(before, limit)),
     sweep: async () => 0,
+    newGeneration: async ({ onMoved } = {}) => {
+      const done = await write((to) => to.newGeneration());
+      onMoved?.(done.calls);
+      return done;
+    },
     check: async () => store.snapshot(() => void reader.mark()),
     close: async () => {
       await commits(() => undefined).catch(() => undefined);
@@ -80,6 +86,7 @@ interface Writer {
   append(callSid: string, entries: readonly FactEntry[]): AppendResult | 'erased' | null;
   adopt(conversationId: string, call: NewCall, entries: readonly FactEntry[]): AppendResult;
   erase(callSid: string): boolean;
+  newGeneration(): NewGeneration;
 }
 
 const NO_DETAILS: CallDetails = { analysis_data: null, metadata_json: null };
@@ -103,6 +110,7 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
   const bindProviderCall = sql('INSERT INTO provider_calls (workspace, provider_call_id, call_sid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const putIdempotency = sql('INSERT INTO idempotency (key, request_hash, call_sids) VALUES (?, ?, ?)');
   const allEvents = sql('SELECT text, whole_text FROM events WHERE call_sid = ? ORDER BY seq');
+  const nameGeneration = sql('UPDATE log SET generation = ?');
   const putTombstone = sql('INSERT INTO tombstones (id, erased_at, tenant, mark) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
 
   const putState = (call: CallState, details: CallDetails): void => {
@@ -163,11 +171,13 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
     }
   };
 
+  const newEpoch = (generation: string): string => `${generation}.${runtime.randomHex(6)}`;
+
   /** A new call under the first free id: milliseconds move on until it is. */
   const fresh = (call: NewCall): CallState => {
     let callSid = call.call_sid;
     while (reader.exists(callSid)) callSid = movedOn(callSid);
-    const epoch = `${reader.generation()}.${runtime.randomHex(6)}`;
+    const epoch = newEpoch(reader.generation());
     return newCallState({ ...call, call_sid: callSid }, epoch, runtime.now(), chainStart(epoch, runtime.sha256));
   };
 
@@ -206,6 +216,17 @@ const sqliteWriter = (store: SqliteDatabase, reader: CallReader, runtime: Runtim
       if (call.conversation_id !== null) putTombstone.run(call.conversation_id, runtime.now(), null, null);
       for (const table of ['events', 'keys', 'calls', 'conversations', 'provider_calls']) sql(`DELETE FROM ${table} WHERE call_sid = ?`).run(callSid);
       return true;
+    },
+    // In one transaction: where it is cut off, nothing of it was done.
+    newGeneration: () => {
+      const generation = runtime.randomHex(4);
+      nameGeneration.run(generation);
+      const open = reader.active(null, Number.MAX_SAFE_INTEGER).filter((call) => call.seal_revision === 0);
+      for (const call of open) {
+        const texts = (allEvents.all(call.call_sid) as { text: string }[]).map(({ text }) => text);
+        putState(underEpoch(call, newEpoch(generation), texts, runtime.sha256), reader.details(call.call_sid) ?? NO_DETAILS);
+      }
+      return { generation, calls: open.length };
     },
   };
 };

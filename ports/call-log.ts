@@ -73,6 +73,19 @@ export interface Changes {
   readonly more: boolean;
 }
 
+export interface NewGenerationOptions {
+  /** Goes on with the one that was named last where its calls were not all done: those that have it are left alone. Where there is none, a new one is named. */
+  readonly resume?: boolean;
+  /** Hears how many calls have got another epoch so far. */
+  readonly onMoved?: (calls: number) => void;
+}
+
+export interface NewGeneration {
+  readonly generation: string;
+  /** Calls that got another epoch. */
+  readonly calls: number;
+}
+
 export interface CallLog {
   /**
    * Starts the logs of new calls, each with its `requested` event, and keeps the key, in one transaction.
@@ -127,6 +140,12 @@ export interface CallLog {
   sweep(): Promise<number>;
   /** Calls created before `before`, oldest first, for retention. */
   createdBefore(before: number, limit: number): Promise<readonly CallState[]>;
+  /**
+   * Names a new generation of the log, as after a restore from a backup: calls that are new from now on are of it, and every call that is
+   * not sealed gets an epoch of it, so that no position from before can be taken for one of now. A sealed call keeps its epoch, which its
+   * seal proves. Works beside whoever writes; throws `store_unavailable`, and is safe to do again.
+   */
+  newGeneration(options?: NewGenerationOptions): Promise<NewGeneration>;
   /** Answers when the store does; throws `store_unavailable`. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -66,8 +66,7 @@ export const newGeneration = async (store: FirestoreDatabase, places: LogPlaces,
     const open = queryOf(db, 'open', { terminal: false });
     const page = (await store.read(() => (last === undefined ? open : open.startAfter(last)).limit(PAGE_ROWS).get())).docs;
     for (let from = 0; from < page.length; from += TOGETHER_COUNT) {
-      const moved = await Promise.all(page.slice(from, from + TOGETHER_COUNT).map((doc) => move(stateOf(doc.data()).call_sid, generation)));
-      calls += moved.filter(Boolean).length;
+      calls += await together(page.slice(from, from + TOGETHER_COUNT).map((doc) => move(stateOf(doc.data()).call_sid, generation)));
     }
     if (page.length > 0) onMoved?.(calls);
     if (page.length < PAGE_ROWS) break;
@@ -75,4 +74,10 @@ export const newGeneration = async (store: FirestoreDatabase, places: LogPlaces,
   }
   await finished(generation);
   return { generation, calls };
+};
+
+/** How many of them were moved. Where one failed, the others are over by the time that it is told. */
+const together = async (moves: readonly Promise<boolean>[]): Promise<number> => {
+  await Promise.allSettled(moves);
+  return (await Promise.all(moves)).filter(Boolean).length;
 };

@@ -45,6 +45,8 @@ export const SQLITE_BUSY_MAX_MS = 5_000;
 export const READ_PAGE_MAX_EVENTS = 1_000;
 /** After a commit the publication is waited for this long; the comparison with the log heals what it loses. */
 export const PUBLISH_WAIT_MAX_MS = 2_000;
+/** The copy of a delivery that is in the log is waited for this long: whoever sends a turn waits for our answer, and is owed no copy. */
+export const RAW_COPY_WAIT_MAX_MS = 2_000;
 /** Waiting deliveries are adopted when the dial that might own them has had this long to answer. */
 export const UNBOUND_DIAL_WAIT_MS = 2 * 60_000;
 /** Deliveries that were used are kept this long, so that a parser's fault can be driven again. */

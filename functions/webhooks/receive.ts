@@ -4,7 +4,7 @@
  * never one.
  */
 import { EarshotError, type ErrorCode } from '../../core/protocol/codes.ts';
-import { JSON_DEPTH_MAX_LEVELS, TURN_TEXT_FRAME_MAX_BYTES } from '../../core/protocol/limits.ts';
+import { JSON_DEPTH_MAX_LEVELS, RAW_COPY_WAIT_MAX_MS, TURN_TEXT_FRAME_MAX_BYTES } from '../../core/protocol/limits.ts';
 import { asRecord, asText, jsonDepth } from '../../core/domain/elevenlabs/json.ts';
 import { isTerminal, type CallState } from '../../core/domain/call/state.ts';
 import { turnIdOf } from '../../core/domain/call/keys.ts';
@@ -150,14 +150,27 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
   if (routed.routed === 'erased') return { result: 'erased', call_sid: null, conversation_id: conversationId, type: reading.type, tenant: origin.tenant };
   if (routed.routed === 'call') {
     const { call } = routed;
-    // It is in the log: losing the raw copy loses nothing that was promised.
-    await keepCopy(parts, { ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid }).catch(() => parts.log.warn('the raw copy of a delivery was not kept', { delivery: id }));
+    await keepCopySoon(parts, { ...entry, tenant: call.tenant, reason: 'used', call_sid: call.call_sid });
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
   const tenant = ('tenant' in routed ? routed.tenant : null) ?? (await shownTo(parts, origin));
   await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };
+};
+
+/** It is in the log: losing the raw copy loses nothing that was promised, and nobody is kept waiting for it. */
+const keepCopySoon = async (parts: Parts, copy: Parameters<typeof keepCopy>[1]): Promise<void> => {
+  const lost = (): void => parts.log.warn('the raw copy of a delivery was not kept', { delivery: copy.id });
+  await new Promise<void>((resolve) => {
+    const timer = parts.runtime.after(RAW_COPY_WAIT_MAX_MS, resolve);
+    void keepCopy(parts, copy)
+      .catch(lost)
+      .then(() => {
+        timer.cancel();
+        resolve();
+      });
+  });
 };
 
 /** The call may be erased between our append and our keeping the copy: then nobody else would take the copy away. */

@@ -46,6 +46,15 @@ const hidden = async (prompt: string): Promise<string> => {
   }
 };
 
+const question = async (prompt: string): Promise<string> => {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(prompt);
+  } finally {
+    lines.close();
+  }
+};
+
 /** The first asks, the second does not wait. */
 const stopSignal = (): AbortSignal => {
   const control = new AbortController();
@@ -65,7 +74,7 @@ const world: World = {
   root,
   version,
   output: { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) },
-  input: { terminal: process.stdin.isTTY, firstLine, hidden },
+  input: { terminal: process.stdin.isTTY, firstLine, hidden, question },
   runtime,
   ways: {
     openDirectory: (settings, path) => openDirectory(opening, settings, path),

@@ -4,6 +4,7 @@ import { readSettings, SettingsError, type Settings } from '../core/settings.ts'
 import * as callVerbs from './calls.ts';
 import { doctor } from './doctor.ts';
 import { importDrivers, listDrivers } from './drivers.ts';
+import { newGeneration } from './generation.ts';
 import { e2e } from './e2e.ts';
 import { asCliError, CliError, EXITS } from './exit-codes.ts';
 import { exportCalls } from './export.ts';
@@ -80,7 +81,7 @@ export const program = (world: World): Command => {
   directoryVerbs(root, world);
   deliveryVerbs(root, verb, world);
   dataVerbs(verb);
-  relayVerbs(root, world);
+  wholeVerbs(root, world);
   return root;
 };
 
@@ -182,10 +183,18 @@ const directoryVerbs = (root: Command, world: World): void => {
   drivers('import <csv>', 'keep the drivers of a file: driverId, driverName, phoneNumber, triggers (a;b), do_not_call, time_zone', [TENANT, ['--partial', 'leave bad lines out instead of refusing the file']], importDrivers);
 };
 
-const relayVerbs = (root: Command, world: World): void => {
+/** Of a deployment as a whole. */
+const wholeVerbs = (root: Command, world: World): void => {
   const relay = group(root, world, 'relay', 'which revision of the relay serves');
   relay('serve [revision]', 'name the revision that serves: sockets of every other one are asked to move', [['--none', 'no revision: sockets stay where they are']], serveRevision);
   relay('status', 'say which revision is named', [], relayStatus);
+  const log = group(root, world, 'log', 'the log as a whole');
+  log(
+    'new-generation',
+    'after a restore from a backup: nobody goes on from a position of the log that was lost',
+    [['--yes', 'it is meant; nobody is asked'], ['--resume', 'go on with the generation that was named last, where that was cut off']],
+    newGeneration,
+  );
 };
 
 const deliveryVerbs = (root: Command, verb: AddVerb, world: World): void => {

@@ -15,6 +15,8 @@ export interface Input {
   firstLine(): Promise<string>;
   /** Asks at the terminal without echo. */
   hidden(prompt: string): Promise<string>;
+  /** Asks at the terminal. */
+  question(prompt: string): Promise<string>;
 }
 
 /** The ways that the entry has chosen. */

@@ -128,4 +128,18 @@ describe.skipIf(google === null)('the verbs that care for the log, on Firestore'
     expect(page?.events.map(({ text }) => JSON.parse(text) as object)).toMatchObject([{ type: 'call_status' }, { type: 'call_completed', imported: true }, { type: 'call_sealed', revision: 1 }]);
     expect(page?.call).toMatchObject({ tenant: 't1', workspace: 'main', created_at: Date.UTC(2025, 10, 21, 10), transcript_summary: 'Short.', call_duration_seconds: 12 });
   });
+
+  it('gives the log a new generation when it is meant, says what it will do, and how many calls got another epoch', async () => {
+    await log.create([newCall({ call_sid: 'EL_open' })], null);
+    await call('EL_ended');
+    const epochs = async (): Promise<unknown[]> => Promise.all(['EL_open', 'EL_ended'].map(async (sid) => (await log.get(sid))?.epoch));
+    const before = await epochs();
+    expect(await earshot('log', 'new-generation')).toMatchObject({ code: 2, out: '', err: expect.stringContaining('1 calls that have not ended get another epoch') as string });
+    expect(await epochs()).toEqual(before);
+    const { code, out, err } = await earshot('log', 'new-generation', '--yes');
+    expect({ code, err: err.split('\n').at(-2) }).toEqual({ code: 0, err: '1 calls' });
+    const [open, ended] = await epochs();
+    expect(out).toBe(`The log is of generation ${String(open).split('.')[0]}; 1 calls got another epoch.\n`);
+    expect([open === before[0], ended === before[1]]).toEqual([false, true]);
+  });
 });

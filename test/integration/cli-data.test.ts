@@ -141,6 +141,18 @@ describe('the verbs that care for the log', () => {
     expect((await earshot('import', path, '--partial')).out).toBe('Imported 1 calls; 0 were there already.\n');
   });
 
+  it('gives the log a new generation once somebody at the terminal says yes, and never while a server holds it', async () => {
+    const again = (...typed: string[]): Promise<Ran> => command(['log', 'new-generation'], { env: { DATA_DIR: folder.path }, typed });
+    expect(await again('yes')).toMatchObject({ code: 5, err: expect.stringContaining('(no_data)') as string });
+    await document('import', file(OLDER));
+    expect(await again('no')).toMatchObject({ code: 1, out: '', err: expect.stringContaining('Nothing was done. (not_meant)') as string });
+    const { code, out } = await again('yes');
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/^The log is of generation [0-9a-f]{8}; 0 calls got another epoch\.\n$/) as string });
+    await serving(async (there) => {
+      expect(await there('log', 'new-generation', '--yes')).toMatchObject({ code: 6, out: '', err: expect.stringContaining('(server_running)') as string });
+    });
+  });
+
   it('neither imports nor migrates while a server holds the data', async () => {
     const path = file(OLDER);
     await serving(async (there) => {

@@ -9,6 +9,7 @@ import { e2e } from './e2e.ts';
 import { asCliError, CliError, EXITS } from './exit-codes.ts';
 import { exportCalls } from './export.ts';
 import { importCalls } from './import.ts';
+import { addIngestKey, listIngestKeys, removeIngestKey } from './ingest-keys.ts';
 import { listen } from './listen.ts';
 import { migrate } from './migrate.ts';
 import { printable, printerTo } from './output.ts';
@@ -178,6 +179,10 @@ const directoryVerbs = (root: Command, world: World): void => {
     addAgent,
   );
   agents('remove <agent>', 'take an agent away', [], removeAgent);
+  const keys = group(root, world, 'ingest-keys', 'bearer keys for live turns and agent events, each for one tenant');
+  keys('list', 'list the keys, by the beginning of their hash', [], listIngestKeys);
+  keys('add', 'make a key, and show it this once', [TENANT], addIngestKey);
+  keys('remove <key>', 'take a key away, named as the list names it', [], removeIngestKey);
   const drivers = group(root, world, 'drivers', 'who can be called');
   drivers('list', 'list drivers', [TENANT], listDrivers);
   drivers('import <csv>', 'keep the drivers of a file: driverId, driverName, phoneNumber, triggers (a;b), do_not_call, time_zone', [TENANT, ['--partial', 'leave bad lines out instead of refusing the file']], importDrivers);

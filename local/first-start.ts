@@ -22,7 +22,8 @@ export const firstStart = async (parts: Parts, passwords: Passwords, provider: {
   await directory.putWorkspace({
     workspace: LOCAL_WORKSPACE,
     webhook_secrets: settings.elevenlabsWebhookSecrets,
-    ingest_keys: settings.ingestKeys.map((key) => ({ hash: runtime.sha256(key), tenant: LOCAL_TENANT })),
+    // Those that an operator added stay; those of a setting go with it.
+    ingest_keys: [...(known?.ingest_keys ?? []).filter(({ added_at }) => added_at !== undefined), ...settings.ingestKeys.map((key) => ({ hash: runtime.sha256(key), tenant: LOCAL_TENANT }))],
     api_key: provider.apiKey,
     base_url: provider.baseUrl,
     telephony: settings.elevenlabsTelephony,

@@ -12,6 +12,18 @@ const KEPT_MS = 10_000;
 /** As many as the largest plan of the provider lets run at once. */
 const CONCURRENCY_COUNT = 30;
 
+/** What of that workspace stands in the directory before anything is put there: no secret ever does. */
+export const OWN_WORKSPACE_AS_STORED: Workspace = {
+  workspace: OWN_WORKSPACE,
+  webhook_secrets: [],
+  ingest_keys: [],
+  api_key: null,
+  base_url: '',
+  telephony: 'twilio',
+  phone_number_id: null,
+  concurrency: CONCURRENCY_COUNT,
+};
+
 /**
  * The same directory with the workspace `main` as the settings have it; what of it is stored (ingest keys by their hash, concurrency)
  * stays. INGEST_KEY writes for the only tenant there is; with several, each has a key of its own.

@@ -74,6 +74,13 @@ const entriesOf = (store: FirestoreDatabase) => {
     workspace: (id) => get<Workspace>(at('workspaces', id)),
     workspaces: async () => (await all<Workspace>(db.collection('workspaces'))).sort(by(({ workspace }) => workspace)),
     putWorkspace: (entry) => put(at('workspaces', entry.workspace), entry),
+    changeWorkspace: (id, change) =>
+      store.optimistic(async () => {
+        const found = await at('workspaces', id).get();
+        const body = found.get('body') as string | undefined;
+        const after = { ...change(body === undefined ? null : (JSON.parse(body) as Workspace)), workspace: id };
+        return { batch: putOver(db.batch(), found, { body: JSON.stringify(after) }), value: after };
+      }),
     tenant: (id) => get<Tenant>(at('tenants', id)),
     tenants: async () => (await all<Tenant>(db.collection('tenants'))).sort(by(({ tenant }) => tenant)),
     putTenant: (entry) => put(at('tenants', entry.tenant), entry),

@@ -70,6 +70,13 @@ const entries = (store: SqliteDatabase) => {
     workspace: (id) => get<Workspace>(workspace, id),
     workspaces: () => all<Workspace>(workspaces),
     putWorkspace: (entry) => put(putWorkspace, entry.workspace, JSON.stringify(entry)),
+    changeWorkspace: (id, change) =>
+      store.transaction(() => {
+        const row = workspace.get(id);
+        const after = { ...change(row === undefined ? null : (bodyOf(row) as Workspace)), workspace: id };
+        putWorkspace.run(id, JSON.stringify(after));
+        return after;
+      }),
     agent: (id) => get<Agent>(agent, id),
     agents: (id) => all<Agent>(agents, id),
     putAgent: (entry) => put(putAgent, entry.agent_id, entry.tenant, JSON.stringify(entry)),

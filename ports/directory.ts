@@ -4,13 +4,21 @@
  */
 import type { Role } from '../core/domain/rights.ts';
 
+export interface IngestKey {
+  /** SHA-256 (hex) of the key. */
+  readonly hash: string;
+  /** The tenant that it may write for. */
+  readonly tenant: string;
+  /** When an operator added it, milliseconds; without it, it is one of INGEST_KEY. */
+  readonly added_at?: number;
+}
+
 /** One account at the provider. */
 export interface Workspace {
   readonly workspace: string;
   /** Signing secrets as text, `wsec_` included, newest first. */
   readonly webhook_secrets: readonly string[];
-  /** SHA-256 (hex) of each ingest key, and the tenant it may write for. */
-  readonly ingest_keys: readonly { readonly hash: string; readonly tenant: string }[];
+  readonly ingest_keys: readonly IngestKey[];
   readonly api_key: string | null;
   readonly base_url: string;
   readonly telephony: 'twilio' | 'sip_trunk';
@@ -81,6 +89,8 @@ export interface Directory {
   workspace(workspace: string): Promise<Workspace | null>;
   workspaces(): Promise<readonly Workspace[]>;
   putWorkspace(workspace: Workspace): Promise<void>;
+  /** Atomic: puts what `change` makes of the workspace as it is stored (null: it is not) in its place. */
+  changeWorkspace(workspace: string, change: (found: Workspace | null) => Workspace): Promise<Workspace>;
   agent(agentId: string): Promise<Agent | null>;
   /** null: all. */
   agents(tenant: string | null): Promise<readonly Agent[]>;

@@ -77,6 +77,18 @@ export const directoryContract = (way: string, open: () => Promise<DirectoryUnde
       await other.close();
     });
 
+    it('changes a workspace, or makes it, without losing what another process changes at once', async () => {
+      const other = await under.again();
+      const add = (by: Directory, n: number): Promise<Workspace> =>
+        by.changeWorkspace('w1', (found) => ({ ...(found ?? { ...workspace, ingest_keys: [] }), ingest_keys: [...(found?.ingest_keys ?? []), { hash: String(n), tenant: 't1', added_at: n }] }));
+      expect(await add(directory, 0)).toEqual({ ...workspace, ingest_keys: [{ hash: '0', tenant: 't1', added_at: 0 }] });
+      await Promise.all([1, 2, 3, 4, 5, 6].map((n) => add(n % 2 === 0 ? directory : other, n)));
+      const after = await other.workspace('w1');
+      expect(after?.ingest_keys.map(({ hash }) => hash).sort()).toEqual(['0', '1', '2', '3', '4', '5', '6']);
+      expect({ ...after, ingest_keys: [] }).toEqual({ ...workspace, ingest_keys: [] });
+      await other.close();
+    });
+
     it('lists agents and users of one tenant or of all', async () => {
       await directory.putAgent(agent);
       await directory.putAgent({ ...agent, agent_id: 'a2', tenant: 't2' });

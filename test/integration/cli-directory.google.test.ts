@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readSettings } from '../../core/settings.ts';
+import { withOwnWorkspace } from '../../ports/directory-workspace.ts';
 import { firestoreDirectory } from '../../ports/directory.firestore.ts';
 import type { Directory } from '../../ports/directory.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
@@ -57,6 +59,21 @@ describe.skipIf(google === null)('the verbs that care for the directory, on Fire
     expect(await json(['tenants', 'hours', 'south', '08:00', '20:00'])).toMatchObject({ calling_hours: { start: '08:00', end: '20:00' } });
     expect((await json(['agents', 'remove', 'agent_1']))['removed']).toBe('agent_1');
     expect(await directory.agent('agent_1')).toBeNull();
+  });
+
+  it('keeps the hash of an ingest key in the workspace of the deployment, and nothing else that is secret', async () => {
+    for (const tenant of ['north', 'south']) await json(['tenants', 'add', tenant]);
+    const { secret } = await json(['ingest-keys', 'add', '--tenant', 'south'], { env: { ELEVENLABS_API_KEY: 'key_of_the_operator' } });
+    await json(['ingest-keys', 'add', '--tenant', 'north']);
+    const stored = await directory.workspace('main');
+    expect(stored).toMatchObject({ webhook_secrets: [], api_key: null, ingest_keys: [{ tenant: 'south' }, { tenant: 'north' }] });
+    expect(stored?.ingest_keys[0]?.hash).toBe(systemRuntime().sha256(String(secret)));
+    // As the functions read it.
+    const own = withOwnWorkspace(directory, readSettings({ ELEVENLABS_API_KEY: 'key_of_the_function' }, 'local'), systemRuntime());
+    expect(await own.workspace('main')).toMatchObject({ api_key: 'key_of_the_function', concurrency: 30, ingest_keys: [{ tenant: 'south' }, { tenant: 'north' }] });
+    const [south] = (await json(['ingest-keys', 'list']))['keys'] as { key: string }[];
+    await json(['ingest-keys', 'remove', south?.key ?? '']);
+    expect((await directory.workspace('main'))?.ingest_keys).toMatchObject([{ tenant: 'north' }]);
   });
 
   it('names the serving revision, says when sockets have moved, and takes it back', async () => {

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { command, startRig, temporaryFolder, type Rig } from '../fixtures/command.ts';
+import { command, startHere, startRig, temporaryFolder, type Rig } from '../fixtures/command.ts';
 
 describe('the verbs that care for the directory, beside a running server', () => {
   let rig: Rig;
@@ -64,6 +65,46 @@ describe('the verbs that care for the directory, beside a running server', () =>
     expect((await rig.earshot(['agents', 'add', 'agent_north'])).code).toBe(1);
     expect((await rig.earshot(['agents', 'remove', 'agent_north'])).code).toBe(0);
     expect((await rig.earshot(['agents', 'remove', 'agent_north'])).code).toBe(5);
+  });
+
+  it('makes an ingest key that opens the door for its tenant until it is removed, and shows it once', async () => {
+    await rig.earshot(['tenants', 'add', 'south']);
+    const turn = async (url: string, secret: string): Promise<unknown> => {
+      const answer = await fetch(`${url}/webhooks/elevenlabs/transcription`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+        body: JSON.stringify({ conversation_id: 'conv_south', speaker: 'agent', text: 'Hello' }),
+      });
+      return [answer.status, ((await answer.json()) as { code?: string }).code];
+    };
+    const added = await rig.earshot(['ingest-keys', 'add', '--tenant', 'south']);
+    const secret = added.out.trim();
+    expect(added).toMatchObject({ code: 0, out: expect.stringMatching(/^ingest_[0-9a-f]{48}\n$/) as string, err: expect.stringContaining('It writes for south') as string });
+    expect(await turn(rig.product.url, secret)).toEqual([200, undefined]);
+    const { keys } = await rig.json(['ingest-keys', 'list']);
+    expect(keys).toEqual([{ key: expect.stringMatching(/^[0-9a-f]{12}$/) as string, tenant: 'south', added_at: expect.any(String) as string }, { key: expect.any(String) as string, tenant: 'local', added_at: null }].reverse());
+    expect(JSON.stringify(keys)).not.toContain(secret);
+
+    const [south, local] = ['south', 'local'].map((tenant) => (keys as { key: string; tenant: string }[]).find((one) => one.tenant === tenant)?.key ?? '');
+    expect((await rig.earshot(['ingest-keys', 'remove', local ?? ''])).code).toBe(2);
+    expect((await rig.earshot(['ingest-keys', 'remove', 'not a hash'])).code).toBe(2);
+    expect((await rig.earshot(['ingest-keys', 'add', '--tenant', 'nowhere'])).code).toBe(5);
+    expect((await rig.earshot(['ingest-keys', 'remove', south ?? ''])).code).toBe(0);
+    expect(await turn(rig.product.url, secret)).toEqual([401, 'ingest_key_invalid']);
+    expect((await rig.earshot(['ingest-keys', 'remove', south ?? ''])).code).toBe(5);
+  });
+
+  it('keeps an ingest key over a start, which puts those of INGEST_KEY anew', async () => {
+    const folder = temporaryFolder();
+    const env = { DATA_DIR: folder.path };
+    const started = async (ingestKey: string): Promise<void> => (await startHere(folder.path, { INGEST_KEY: ingestKey })).close();
+    await started('first_key');
+    const { key } = JSON.parse((await command(['ingest-keys', 'add', '--json'], { env })).out) as { key: string };
+    await started('second_key');
+    const { keys } = JSON.parse((await command(['ingest-keys', 'list', '--json'], { env })).out) as { keys: { key: string }[] };
+    const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+    expect(keys.map((one) => one.key).sort()).toEqual([key, hashOf('second_key')].sort());
+    folder.remove();
   });
 
   it.each([

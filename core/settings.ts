@@ -42,6 +42,8 @@ export interface Settings {
   /** E-mail of the service account that may run the jobs; null: nobody may by an identity token. */
   readonly jobsInvoker: string | null;
   readonly jobsAudience: string | null;
+  /** Whether IAM lets nobody but that service account through, so that a token whose signature it took away is still believed. */
+  readonly jobsBehindIam: boolean;
   readonly eventsTopic: string;
   readonly googleCloudProject: string | null;
   readonly sentryDsn: string | null;

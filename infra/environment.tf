@@ -48,6 +48,7 @@ locals {
       RETENTION_DAYS      = var.retention_days
       JOBS_INVOKER        = google_service_account.unit["scheduler"].email
       JOBS_AUDIENCE       = local.jobs_url
+      JOBS_BEHIND_IAM     = true
     })
     relay = merge(local.everywhere, {
       AUTH_PUBLIC_KEYS         = var.auth_public_keys

@@ -7,14 +7,16 @@ import { ROLES, type Role } from '../core/domain/rights.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { TOKEN_LIFE_SECONDS, TOKEN_MAX_BYTES } from '../core/protocol/limits.ts';
 import { TokenClaims } from '../core/protocol/token.ts';
-import type { IssuerSetting, Settings } from '../core/settings.ts';
+import type { IssuerSetting } from '../core/settings.ts';
 import type { Identity, Principal } from './identity.ts';
 import { ALGORITHM, EARSHOT, TOKEN_TYPE } from './identity.jose-issuer.ts';
 import { fetchedKeys, keySet, type FindKey, type KeySet, type ReadKeys } from './identity.jose-keys.ts';
+import { GOOGLE, GOOGLE_ALGORITHM, schedulerIn, vouchedFor, type Scheduler } from './identity.jose-scheduler.ts';
 import type { Runtime } from './runtime.ts';
 
 export { joseIssuer, loadOrCreateSigningKey } from './identity.jose-issuer.ts';
 export { fetchedKeys } from './identity.jose-keys.ts';
+export { schedulerOf, type Scheduler } from './identity.jose-scheduler.ts';
 
 /** Asymmetric only: a public key must never pass as a shared secret. */
 const OUTSIDE_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
@@ -33,22 +35,6 @@ export interface IdentityOptions {
   readonly fetch: typeof globalThis.fetch;
 }
 
-/** The service account in whose name Cloud Scheduler calls. */
-export interface Scheduler {
-  readonly email: string;
-  readonly audience: string;
-  /** Google's published keys. */
-  readonly jwksUrl: string;
-}
-
-/** Issuer and keys of the identity tokens of service accounts: https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken */
-const GOOGLE = 'https://accounts.google.com';
-const GOOGLE_KEYS = 'https://www.googleapis.com/oauth2/v3/certs';
-
-/** null where the settings name none. */
-export const schedulerOf = ({ jobsInvoker, jobsAudience }: Pick<Settings, 'jobsInvoker' | 'jobsAudience'>): Scheduler | null =>
-  jobsInvoker === null || jobsAudience === null ? null : { email: jobsInvoker, audience: jobsAudience, jwksUrl: GOOGLE_KEYS };
-
 /** Somebody whose tokens we take. */
 interface Trusted {
   readonly keys: KeySet;
@@ -56,6 +42,8 @@ interface Trusted {
   readonly audience: string;
   readonly issuer: string;
   readonly typ?: string;
+  /** Who a token speaks for whose signature was verified, and taken away, before it came here; null: it was not. */
+  readonly vouchedFor?: (token: string) => Principal | null;
   principal(claims: JWTPayload, token: string): Principal;
 }
 
@@ -72,6 +60,8 @@ export const joseIdentity = (options: IdentityOptions): Identity => {
     verify: async (token) => {
       const from = trusted.get(issuerOf(token));
       if (from === undefined) throw new EarshotError('token_invalid');
+      const vouched = from.vouchedFor?.(token) ?? null;
+      if (vouched !== null) return unended(vouched, runtime);
       const find = await from.keys.current();
       const hash = runtime.sha256(token);
       const known = remembered.get(hash);
@@ -174,17 +164,13 @@ const outsider = (setting: IssuerSetting, keys: KeySet, runtime: Runtime): Trust
   },
 });
 
-/** The token says for whom it was made (`aud`) and in whose name (`email`): only this one may, and it is nobody's of a tenant. */
 const schedulersOwn = (scheduler: Scheduler, keys: KeySet): Trusted => ({
   keys,
-  algorithms: ['RS256'],
+  algorithms: [GOOGLE_ALGORITHM],
   audience: scheduler.audience,
   issuer: GOOGLE,
-  principal: (payload) => {
-    const { sub, exp, iat } = payload;
-    if (own(payload, 'email') !== scheduler.email || own(payload, 'email_verified') !== true || sub === undefined || exp === undefined || iat === undefined) throw new EarshotError('token_invalid');
-    return { user: `${GOOGLE}|${sub}`, username: 'scheduler', tenant: null, roles: ['operator'], sid: `${GOOGLE}|${sub}`, signed_in_at: iat, issued_at: iat, expires_at: exp, local: false };
-  },
+  vouchedFor: (token) => vouchedFor(scheduler, token),
+  principal: (payload) => schedulerIn(scheduler, payload),
 });
 
 const own = (payload: JWTPayload, name: string): unknown => (Object.hasOwn(payload, name) ? payload[name] : undefined);

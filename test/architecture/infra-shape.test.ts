@@ -17,6 +17,7 @@ import {
 } from '../../core/protocol/limits.ts';
 import { DELIVERIES, QUARANTINE, USED_BY_TENANT } from '../../ports/raw-store.gcs-layout.ts';
 import { blocksOf, infraSources, isObject, readInfra, resourceOf, type JsonObject } from '../fixtures/infra-files.ts';
+import { GRANTS } from '../fixtures/infra-grants.ts';
 import { textOf } from '../fixtures/tree.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -108,6 +109,9 @@ describe('the functions', () => {
     expect(target).toMatchObject({ http_method: 'POST', uri: '${local.jobs_url}/${each.key}' });
     const environment = localOf('environment')['jobs'];
     expect(environment).toContain('JOBS_AUDIENCE       = local.jobs_url');
+    // A token without its signature is believed, so nobody else may come.
+    expect(environment).toContain('JOBS_BEHIND_IAM     = true');
+    expect(GRANTS.filter((grant) => grant.includes('unit[jobs]'))).toEqual(['scheduler: roles/run.invoker on google_cloudfunctions2_function.unit[jobs]']);
     expect(blockOf(target, 'oidc_token')['audience']).toBe('${local.jobs_url}');
   });
 });

@@ -64,6 +64,7 @@ describe('settings', () => {
       metricsPort: null,
       jobsInvoker: null,
       jobsAudience: null,
+      jobsBehindIam: false,
       eventsTopic: 'earshot-events',
       googleCloudProject: null,
       sentryDsn: null,

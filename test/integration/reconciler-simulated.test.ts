@@ -69,7 +69,7 @@ it('webhook and reconciler are each a duplicate of the other', async () => {
   await simulated.idle();
   expect((await runJobs(earshot.parts)).reconciled).toMatchObject({ found: 1, finished: 1 });
   const found = await heads(earshot);
-  const data = await (await fetch(`${simulated.url}/v1/convai/conversations/${untold}`, { headers: { 'xi-api-key': 'key' } })).json();
+  const data = (await (await fetch(`${simulated.url}/v1/convai/conversations/${untold}`, { headers: { 'xi-api-key': 'key' } })).json()) as unknown;
   expect((await earshot.webhook({ type: 'post_call_transcription', event_timestamp: Math.floor(Date.now() / 1000), data })).body).toMatchObject({ result: 'duplicate', call_sid: `EL_${untold}` });
   expect(await heads(earshot)).toEqual(found);
 });

@@ -1,4 +1,4 @@
-/** Doctor on this machine: versions, settings, data, port, secrets. */
+/** Doctor on this machine: versions, settings, data, port, secrets; in place of the data the cloud's stores, where the settings name them. */
 import { existsSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -6,6 +6,7 @@ import { LOG_MIGRATIONS } from '../ports/call-log.sqlite-schema.ts';
 import { readSettings, SettingsError, type Settings } from '../core/settings.ts';
 import { SETTINGS } from '../core/settings-table.ts';
 import { Failed, type Checks } from './checks.ts';
+import { checkCloud } from './doctor-cloud.ts';
 import { CliError } from './exit-codes.ts';
 import { dataDir, withDirectory } from './local-data.ts';
 import { schemaOf, withLogFile } from './log-file.ts';
@@ -20,6 +21,10 @@ export const checkMachine = async (cli: Cli, checks: Checks, listens: 'earshot' 
   });
   const settings = checkSettings(cli, checks);
   if (settings === null) return;
+  if (settings.store === 'google') {
+    await checkCloud(cli, checks, settings);
+    return;
+  }
   await checks.run('DATA_DIR', () => writable(dataDir(cli)));
   await checks.run('port', () => portOf(settings, listens));
   await checks.run('webhook secret', () => secretOf(settings));

@@ -8,7 +8,7 @@ import { LOCAL_LOGIN, LOCAL_TENANT, LOCAL_WORKSPACE } from '../local/first-start
 import { jsonLog } from '../ports/log.json.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
-import { openCallDocuments, openCallLog, openDirectory } from './open-ways.ts';
+import { openCallDocuments, openCallLog, openDirectory, openReach } from './open-ways.ts';
 import { run } from './program.ts';
 import type { World } from './world.ts';
 
@@ -79,6 +79,7 @@ const world: World = {
   ways: {
     openDirectory: (settings, path) => openDirectory(opening, settings, path),
     openCallLog: (settings, path, readOnly) => openCallLog(opening, settings, path, readOnly),
+    openReach: (settings) => openReach(opening, settings),
     openCallDocuments: (settings) => openCallDocuments(opening, settings),
     passwords: scryptPasswords(),
     runProgram,

@@ -7,6 +7,7 @@ import { sqliteDirectory } from '../ports/directory.sqlite.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { FirestoreDatabase } from '../ports/firestore-database.ts';
 import type { Log } from '../ports/log.ts';
+import type { Reach } from '../ports/reach.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { GoogleParts } from '../ports/stores.google.ts';
 import { CliError } from './exit-codes.ts';
@@ -49,4 +50,10 @@ export const openCallLog = async (parts: OpeningParts, settings: Settings, path:
 export const openCallDocuments = async (parts: OpeningParts, settings: Settings): Promise<CallDocuments> => {
   const { firestoreCallDocuments } = await import('../ports/call-documents.firestore.ts');
   return firestoreCallDocuments(await openDatabase(settings, parts));
+};
+
+/** Whether the cloud's stores can be used from here. Throws CliError `settings_invalid`. */
+export const openReach = async (parts: OpeningParts, settings: Settings): Promise<Reach> => {
+  const { googleReach } = await import('../ports/reach.google.ts');
+  return ofGoogle(parts, (_google, { runtime, hosts }) => googleReach(settings, { runtime, hosts }));
 };

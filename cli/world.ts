@@ -3,6 +3,7 @@ import type { CallDocuments } from '../ports/call-documents.ts';
 import type { CallLog } from '../ports/call-log.ts';
 import type { Directory } from '../ports/directory.ts';
 import type { Passwords } from '../ports/password.ts';
+import type { Reach } from '../ports/reach.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Settings } from '../core/settings.ts';
 import type { Output, Printer } from './output.ts';
@@ -25,6 +26,8 @@ export interface Ways {
   openDirectory(settings: Settings, path: string | null): Promise<Directory>;
   /** @param path the file of an embedded log; null where the settings name the cloud's. @param readOnly nothing will be written */
   openCallLog(settings: Settings, path: string | null, readOnly: boolean): Promise<CallLog>;
+  /** Whether the cloud's stores can be used from here. */
+  openReach(settings: Settings): Promise<Reach>;
   /** The calls of the cloud's log, for changes of its schema. */
   openCallDocuments(settings: Settings): Promise<CallDocuments>;
   readonly passwords: Passwords;

@@ -2,17 +2,20 @@
 import { z } from 'zod';
 import { asRecord } from '../core/domain/elevenlabs/json.ts';
 import { WEBHOOK_PATHS } from '../core/protocol/ingest.ts';
+import { SERVING_CHECK_MS, STORE_ANSWER_MAX_MS } from '../core/protocol/limits.ts';
 import { Discovery } from '../core/protocol/rest.ts';
 import { apiOf, ask, jsonIn } from './api.ts';
 import { Failed, type Checks } from './checks.ts';
 import { CliError } from './exit-codes.ts';
 import { isGreeting, openSocket, protocolsFor, socketUrl } from './socket.ts';
 import { isLoopback, type Target } from './target.ts';
+import { pause } from './wait.ts';
 import type { Cli } from './world.ts';
 
 /** Past this, signatures and tokens of one side begin to be refused by the other. */
 const CLOCK_MAX_SECONDS = 30;
 const WAIT_MS = 10_000;
+const ASK_AGAIN_MS = 1_000;
 
 /** @param webhooks where deliveries go; without it to the API */
 export const checkDeployment = async (cli: Cli, target: Target, checks: Checks, webhooks = target.api): Promise<void> => {
@@ -24,11 +27,13 @@ export const checkDeployment = async (cli: Cli, target: Target, checks: Checks, 
   const reached = await checks.run('health', () => health(target.api));
   if (!reached) checks.note('clock', false, 'not known, since /health did not answer well');
   else await checks.run('clock', () => clock(cli, target.api));
+  await checks.run('ready', () => ready(target.api));
   await checks.run('forged webhook', () => forged(cli, webhooks));
   await checks.run('discovery', async () => {
     const { services } = await discovery(target.api);
     return `relay at ${services.relay.url}`;
   });
+  await checks.run('relay', async () => relayHealth(cli, target.api, target.relay ?? (await discovery(target.api)).services.relay.url));
   const signedIn = await checks.run('sign-in', async () => {
     if (!safe) throw new Failed('not tried, since it would send the password in the clear');
     await api.token();
@@ -42,16 +47,49 @@ export const checkDeployment = async (cli: Cli, target: Target, checks: Checks, 
 };
 
 /** Of the API or of a relay: on one machine both stand behind one address. */
-const AnyHealth = z.object({ status: z.string(), version: z.string(), checks: z.record(z.string(), z.unknown()) });
+const AnyHealth = z.object({ status: z.string(), version: z.string(), checks: z.record(z.string(), z.unknown()), revision: z.string().optional(), serving: z.boolean().optional() });
+type AnyHealth = z.infer<typeof AnyHealth>;
 
-const health = async (url: string): Promise<string> => {
+const health = async (url: string): Promise<string> => `version ${(await healthOf(url)).version}`;
+
+const healthOf = async (url: string): Promise<AnyHealth> => {
   const response = await ask(`${url}/health`);
   const parsed = AnyHealth.safeParse(jsonIn(await response.text()));
   if (!parsed.success) throw new Failed(`HTTP ${response.status}, and not as Earshot answers. Is that its address?`);
   const ill = Object.entries(parsed.data.checks).filter(([, word]) => word === 'failed' || word === 'failing').map(([name]) => name);
   if (parsed.data.status !== 'ok') throw new Failed(`it says ${parsed.data.status}${ill.length === 0 ? '' : `, since ${ill.join(', ')} does not answer`}. Look at the store and at the service's rights to it.`);
-  return `version ${parsed.data.version}`;
+  return parsed.data;
 };
+
+const ready = async (url: string): Promise<string> => {
+  const response = await ask(`${url}/ready`);
+  await response.body?.cancel();
+  if (!response.ok) throw new Failed(`HTTP ${response.status}: it takes nobody in. Look at /health there, and at its log.`);
+  return 'takes requests';
+};
+
+/** Its version beside the API's, and which revision answers. One that was named a moment ago may not have heard of it yet. */
+const relayHealth = async (cli: Cli, api: string, relay: string): Promise<string> => {
+  const url = new URL(relay.replace(/^ws/, 'http')).origin;
+  await ready(url);
+  const [own, { version }] = [await untilServing(cli, url), await versionOf(api)];
+  const versions = version === null || version === own.version ? `version ${own.version}` : `version ${own.version}, the API is of ${version}`;
+  if (own.revision === undefined) return versions;
+  if (own.serving === false) throw new Failed(`${own.revision} answers, and another revision is named as serving, so its sockets are asked to move for ever. Bring the traffic to the other, or name this one: earshot relay serve ${own.revision}`);
+  return `${versions}, ${own.revision} serves`;
+};
+
+const untilServing = async (cli: Cli, url: string): Promise<AnyHealth> => {
+  const began = cli.runtime.monotonic();
+  for (;;) {
+    const found = await healthOf(url);
+    if (found.serving !== false || cli.stop.aborted || cli.runtime.monotonic() - began > SERVING_CHECK_MS + STORE_ANSWER_MAX_MS) return found;
+    await pause(ASK_AGAIN_MS, cli.stop);
+  }
+};
+
+/** null: the API's own check has said what is wrong with it. */
+const versionOf = (api: string): Promise<{ readonly version: string | null }> => healthOf(api).catch(() => ({ version: null }));
 
 /** By the Date of an answer: exact to a second and half the way there and back. */
 const clock = async (cli: Cli, url: string): Promise<string> => {

@@ -99,7 +99,9 @@ describe('doctor against a deployment', () => {
     expect({ code, failed: failures(out) }).toEqual({ code: 0, failed: [] });
     expect(out).toMatch(/^PASS {2}WebSocket: earshot\.v1 at ws:\/\/127\.0\.0\.1:\d+$/m);
     expect(out).toMatch(/^PASS {2}forged webhook: refused with 401$/m);
-    expect(out).toMatch(/^7 passed, 0 failed\n$/m);
+    expect(out).toMatch(/^PASS {2}ready: takes requests$/m);
+    expect(out).toMatch(/^PASS {2}relay: version 0\.0\.0-test$/m);
+    expect(out).toMatch(/^9 passed, 0 failed\n$/m);
   });
 
   it('looks at the machine and at the Earshot that runs on it', async () => {
@@ -172,10 +174,51 @@ describe('doctor against a deployment', () => {
           'FAIL  clock: not known, since /health did not answer well',
           'FAIL  forged webhook: taken: anybody can write. Take WEBHOOK_AUTH=none away, and look which secrets are set.',
           'FAIL  discovery: HTTP 200, and not as Earshot answers. Is that the address of the API?',
+          'FAIL  relay: HTTP 200, and not as Earshot answers. Is that the address of the API?',
           'FAIL  WebSocket: HTTP 200, and not as Earshot answers. Is that the address of the API?',
         ]);
       },
     );
+  });
+
+  it('compares the versions of API and relay, and says when the revision that answers is not the one that is named', async () => {
+    interface Says {
+      readonly version?: string;
+      readonly ready?: number;
+      /** Whether it serves, at each question of its health; the last holds. */
+      readonly serving?: readonly boolean[];
+    }
+    let says: Says = {};
+    let asked = 0;
+    let stop = new AbortController();
+    const relay = createServer(({ url }, response) => {
+      const { version = '0.0.0-test', ready = 200, serving = [true] } = says;
+      if (url === '/ready') {
+        response.writeHead(ready).end();
+        return;
+      }
+      // Nobody waits for what never comes.
+      if (++asked === 3) stop.abort();
+      response.end(JSON.stringify({ status: 'ok', version, checks: {}, revision: 'relay-a', serving: serving[Math.min(asked, serving.length) - 1] }));
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const elsewhere = await startRig({ PUBLIC_RELAY_URL: `ws://127.0.0.1:${(relay.address() as AddressInfo).port}` });
+    const lineOf = async (now: Says): Promise<string> => {
+      [says, asked, stop] = [now, 0, new AbortController()];
+      const { out } = await elsewhere.earshot(['doctor', '--url', elsewhere.product.url], { stop: stop.signal });
+      return out.split('\n').find((line) => line.includes('  relay:')) ?? '';
+    };
+    try {
+      expect(await lineOf({})).toBe('PASS  relay: version 0.0.0-test, relay-a serves');
+      expect(await lineOf({ version: '0.0.1' })).toBe('PASS  relay: version 0.0.1, the API is of 0.0.0-test, relay-a serves');
+      expect(await lineOf({ ready: 503 })).toBe('FAIL  relay: HTTP 503: it takes nobody in. Look at /health there, and at its log.');
+      expect(await lineOf({ serving: [false, true] })).toBe('PASS  relay: version 0.0.0-test, relay-a serves');
+      expect(await lineOf({ serving: [false] })).toBe('FAIL  relay: relay-a answers, and another revision is named as serving, so its sockets are asked to move for ever. Bring the traffic to the other, or name this one: earshot relay serve relay-a');
+    } finally {
+      await elsewhere.close();
+      relay.closeAllConnections();
+      await new Promise<void>((resolve) => relay.close(() => resolve()));
+    }
   });
 
   it('asks where webhooks go, where the API does not take them itself', async () => {
@@ -194,7 +237,7 @@ describe('doctor against a deployment', () => {
   });
 
   it('fails every check where nobody answers, and sends no password to an address without TLS', async () => {
-    expect(names((await command(['doctor', '--url', 'http://127.0.0.1:1'])).out)).toEqual(['health', 'clock', 'forged webhook', 'discovery', 'sign-in', 'WebSocket']);
+    expect(names((await command(['doctor', '--url', 'http://127.0.0.1:1'])).out)).toEqual(['health', 'clock', 'ready', 'forged webhook', 'discovery', 'relay', 'sign-in', 'WebSocket']);
     const { code, out } = await command(['doctor', '--url', 'http://earshot.example.com'], { env: { TEST_USERNAME: 'x', TEST_PASSWORD: 'y' } });
     expect(code).toBe(1);
     expect(out).toContain('FAIL  address: http:// sends passwords in the clear. Use https://');

@@ -128,7 +128,7 @@ const machineVerbs = (verb: AddVerb, world: World): void => {
     ],
     e2e,
   );
-  verb('doctor', 'say what is wrong on this machine, in the cloud's stores (STORE=google), or with --url in a deployment, and how to mend it', [['--url <address>', 'a deployment\'s API, such as https://earshot.example.com'], ['--webhooks <address>', 'where its webhooks go, if not there too']], doctor);
+  verb('doctor', "say what is wrong on this machine, in the cloud's stores (STORE=google), or with --url in a deployment, and how to mend it", [['--url <address>', 'a deployment\'s API, such as https://earshot.example.com'], ['--webhooks <address>', 'where its webhooks go, if not there too']], doctor);
 };
 
 const callingVerbs = (verb: AddVerb): void => {

@@ -78,6 +78,7 @@ describe("another tenant's things", () => {
     'PUT /drivers': own({ dispatcher: no, body: { driverId: 'driver_3', ...driver } }),
     'GET /drivers/{id}': absent('driver_not_found'),
     'PUT /drivers/{id}': own({ dispatcher: no, body: driver }),
+    'GET /hops/{id}': absent('call_not_found', { dispatcher: no, operator: '200' }),
     'GET /stats': own(),
     'GET /quarantine': own({ dispatcher: no, service: no, operator: '200' }),
     'POST /quarantine/{id}/redrive': absent('delivery_not_found', { dispatcher: no, service: no, operator: '404 delivery_not_found' }),

@@ -44,17 +44,24 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
 
   /**
    * Runs a commit until it is known to stand or to have failed. `work` writes into the batch and names a document that carries the commit's
-   * id; when it is asked for again, that document tells whether an attempt whose answer was lost was applied.
+   * id; when it is asked for again, that document tells whether an attempt whose answer was lost was applied. An attempt that was given up
+   * may still land: before the reads of the next one, which then sees its own doing as somebody else's, so it is looked for after these too;
+   * or after them, and then the conditions of the next commit do not hold.
    */
   const committed = <T>(work: (batch: WriteBatch, commit: string) => Promise<{ readonly mark: DocumentReference | null; readonly value: T; readonly nothing?: boolean }>): Promise<T> => {
     const tries: Tried<T>[] = [];
-    return store.optimistic(async () => {
+    const applied = async (): Promise<Tried<T> | undefined> => {
       const marks = tries.length === 0 ? [] : await db.getAll(...tries.map(({ mark }) => mark));
-      const applied = tries.find(({ commit }, index) => marks[index]?.get('commit') === commit);
-      if (applied !== undefined) return { batch: null, value: applied.value };
+      return tries.find(({ commit }, index) => marks[index]?.get('commit') === commit);
+    };
+    return store.optimistic(async () => {
+      const before = await applied();
+      if (before !== undefined) return { batch: null, value: before.value };
       const batch = db.batch();
       const commit = runtime.randomHex(8);
       const { mark, value, nothing } = await work(batch, commit);
+      const meanwhile = await applied();
+      if (meanwhile !== undefined) return { batch: null, value: meanwhile.value };
       if (mark !== null) tries.push({ mark, commit, value });
       return { batch: nothing === true ? null : batch, value };
     });

@@ -31,7 +31,7 @@ export const addIngestKey = (cli: Cli, options: { readonly tenant?: string }): P
     if ((await directory.tenant(tenant)) === null) throw new CliError('tenant_not_found', 'There is no such tenant.', 'not_found');
     const secret = `ingest_${cli.runtime.randomHex(KEY_BYTES)}`;
     const key: IngestKey = { hash: cli.runtime.sha256(secret), tenant, added_at: cli.runtime.now() };
-    await change(cli, directory, (keys) => [...keys, key]);
+    await change(cli, directory, (keys) => [...keys.filter(({ hash }) => hash !== key.hash), key]);
     cli.print.document({ ...shown(key), secret });
     cli.print.line(secret);
     cli.print.note(`This is the only time that it is shown. It writes for ${tenant}, as \`Authorization: Bearer <key>\`.`);

@@ -127,12 +127,15 @@ const racedOf = (store: FirestoreDatabase, runtime: Runtime) => {
       const ended = await store.read(() => db.collection(collection).where('until', '<=', now).limit(SWEPT_AT_ONCE_COUNT).get());
       if (ended.empty) return removed;
       for (const { ref, updateTime } of ended.docs) {
-        const gone = await store.read(() => ref.delete({ lastUpdateTime: updateTime })).then(
-          () => true,
-          (error: unknown) => {
-            if (isOvertaken(error)) return false;
-            throw error;
-          },
+        // Looked at in here: outside, a document that is gone is taken for a database that is not there.
+        const gone = await store.read(() =>
+          ref.delete({ lastUpdateTime: updateTime }).then(
+            () => true,
+            (error: unknown) => {
+              if (isOvertaken(error)) return false;
+              throw error;
+            },
+          ),
         );
         if (gone) removed += 1;
       }

@@ -354,7 +354,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a chance that is not of the runtime',
     invariants: ['I14'],
-    edits: [edit(LOG, 'const epoch = `${reader.generation()}.${runtime.randomHex(6)}`;', "const epoch = `${reader.generation()}.${Math.random().toString(16).slice(2, 14)}`;")],
+    edits: [edit(LOG, '.${runtime.randomHex(6)}`', '.${Math.random().toString(16).slice(2, 14)}`')],
     plan: {},
     replay: true,
   },

@@ -9,16 +9,13 @@ import { withOwnOrigins, type Settings } from '../core/settings.ts';
 import { functionsApp } from '../functions/app.ts';
 import { runFollower, runJobs } from '../functions/jobs.ts';
 import type { Parts } from '../functions/parts.ts';
-import { sqliteCallLog } from '../ports/call-log.sqlite.ts';
 import { withOwnWorkspace } from '../ports/directory-workspace.ts';
-import { sqliteDirectory } from '../ports/directory.sqlite.ts';
-import { memoryBus } from '../ports/event-bus.memory.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey } from '../ports/identity.jose.ts';
 import type { Log } from '../ports/log.ts';
 import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
-import { sqliteRawStore } from '../ports/raw-store.sqlite.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import { embeddedOwnStores } from '../ports/stores.embedded.ts';
 import type { FunctionStores } from '../ports/stores.ts';
 import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
 import { createRelay } from '../ws-relay/relay.ts';
@@ -61,7 +58,7 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const signingKey = settings.authSigningKey ?? (await loadOrCreateSigningKey(dataDir));
   const issuer = joseIssuer({ signingKey, publicKeys: settings.authPublicKeys, runtime });
-  const { close: closeStores, ...stores } = google === null ? embeddedStores(dataDir, runtime) : await storesIn(google, settings, runtime, log);
+  const { close: closeStores, ...stores } = google === null ? embeddedOwnStores(dataDir, runtime) : await storesIn(google, settings, runtime, log);
   const opened: Parts = {
     ...stores,
     provider: elevenLabsProvider(),
@@ -151,23 +148,6 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
       await closed(server);
       await closeStores();
       await google?.close();
-    },
-  };
-};
-
-/** As one process has them to itself: nobody else hears of events. */
-const embeddedStores = (dataDir: string, runtime: Runtime): FunctionStores => {
-  const callLog = sqliteCallLog({ path: join(dataDir, 'calls.db'), runtime });
-  const directory = sqliteDirectory({ path: join(dataDir, 'directory.db'), runtime });
-  const rawStore = sqliteRawStore({ path: join(dataDir, 'deliveries.db'), runtime });
-  const bus = memoryBus();
-  return {
-    callLog,
-    directory,
-    rawStore,
-    bus,
-    close: async () => {
-      await Promise.all([callLog.close(), directory.close(), rawStore.close(), bus.close()]);
     },
   };
 };

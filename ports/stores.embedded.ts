@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { sqliteCallLog } from './call-log.sqlite.ts';
 import { sqliteDirectory } from './directory.sqlite.ts';
+import { memoryBus } from './event-bus.memory.ts';
+import type { EventBus } from './event-bus.ts';
 import { busFile, socketBroker, socketBus, type BusBroker } from './event-bus.socket.ts';
 import { sqliteRawStore } from './raw-store.sqlite.ts';
 import type { Runtime } from './runtime.ts';
@@ -32,10 +34,23 @@ export const embeddedFunctionStores = async (dataDir: string, runtime: Runtime):
   // Numbers, names and words lie there: for its owner only.
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const broker = await carryBus(busFile(dataDir));
+  const { close, ...stores } = storesOver(dataDir, runtime, socketBus({ path: busFile(dataDir) }, runtime));
+  return {
+    ...stores,
+    close: async () => {
+      await close();
+      await broker?.close();
+    },
+  };
+};
+
+/** As one process has the folder to itself: nobody else hears of events. The folder has to be there. */
+export const embeddedOwnStores = (dataDir: string, runtime: Runtime): FunctionStores => storesOver(dataDir, runtime, memoryBus());
+
+const storesOver = (dataDir: string, runtime: Runtime, bus: EventBus): FunctionStores => {
   const callLog = sqliteCallLog({ path: join(dataDir, FILES.log), runtime });
   const directory = sqliteDirectory({ path: join(dataDir, FILES.directory), runtime });
   const rawStore = sqliteRawStore({ path: join(dataDir, FILES.deliveries), runtime });
-  const bus = socketBus({ path: busFile(dataDir) }, runtime);
   return {
     callLog,
     directory,
@@ -43,7 +58,6 @@ export const embeddedFunctionStores = async (dataDir: string, runtime: Runtime):
     bus,
     close: async () => {
       await Promise.all([callLog.close(), directory.close(), rawStore.close(), bus.close()]);
-      await broker?.close();
     },
   };
 };

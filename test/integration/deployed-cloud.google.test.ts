@@ -89,6 +89,16 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     expect({ events: nothing.events, errors: new Set(nothing.errors) }).toEqual({ events: [], errors: new Set(['call_not_found']) });
     expect(logged.events.at(-1)?.type).toBe('call_sealed');
 
+    // Lines in Cloud Logging's form: the request's trace, whose line it is, and figures that log-based metrics are made of.
+    const lines = webhooks.child.output().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toContainEqual(expect.objectContaining({
+      severity: 'INFO',
+      message: 'POST /webhooks/elevenlabs/post-call',
+      'logging.googleapis.com/trace': expect.stringMatching(/^projects\/earshot-test-\w+\/traces\/[0-9a-f]{32}$/) as unknown,
+      'logging.googleapis.com/labels': expect.objectContaining({}) as unknown,
+    }));
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'metric', metric: 'earshot_webhook_requests_total', route: expect.any(String) as unknown, code: '200', value: 1 }));
+
     // Every function ends by itself when it is asked to.
     for (const { child } of [webhooks, api]) {
       expect(await child.end('SIGTERM')).toEqual({ code: 0, signal: null });

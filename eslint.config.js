@@ -2,9 +2,9 @@ import tseslint from 'typescript-eslint';
 import { defineConfig } from 'eslint/config';
 
 export default defineConfig(
-  { ignores: ['**/dist/**', 'reports/**', 'data/**', '.stryker-tmp/**', '**/*.cjs', '**/*.js'] },
+  { ignores: ['**/dist/**', 'client/package/**', 'reports/**', 'data/**', '.stryker-tmp/**', '**/*.cjs', '**/*.js'] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {

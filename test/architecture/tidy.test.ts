@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { projectFiles, textOf as text } from '../fixtures/tree.ts';
 
 const tracked = projectFiles();
-const code = tracked.filter((path) => /\.(ts|js|cjs)$/.test(path));
+const code = tracked.filter((path) => /\.(tsx?|js|cjs)$/.test(path));
 
 /** Words that stand for work left undone, and switches that silence a check. Split, so that this list does not find itself. */
 const UNDONE = ['TO' + 'DO', 'FIX' + 'ME', '@ts-' + 'ignore', '@ts-' + 'expect-error', '@ts-' + 'nocheck', 'eslint-' + 'disable'];

@@ -3,7 +3,7 @@
  * order. No dependency; works in browsers and in Node 24 with their own WebSocket and fetch.
  */
 import type { Proof } from '../core/domain/client/call.ts';
-import type { ClientEffect, ClientInput, ClientState, Emitted, TimerName } from '../core/domain/client/effects.ts';
+import type { ClientEffect, ClientInput, ClientState, Connection, Emitted, TimerName } from '../core/domain/client/effects.ts';
 import { ClientMachine } from '../core/domain/client/machine.ts';
 import { boardRows } from '../core/domain/client/rows.ts';
 import { POLL_WAIT_MAX_SECONDS } from '../core/protocol/limits.ts';
@@ -11,7 +11,7 @@ import type { BoardRow, EventFrame, InterimFrame } from '../core/protocol/frames
 import { watchPage } from './page.ts';
 import { sha256 } from './sha256.ts';
 
-export type { BoardRow, ClientState, EventFrame, InterimFrame, Proof };
+export type { BoardRow, ClientState, Connection, EventFrame, InterimFrame, Proof };
 
 /** Whoever gives the token has this long; then it is asked for again, later. */
 const TOKEN_WAIT_MAX_MS = 30_000;
@@ -24,6 +24,8 @@ export interface ConnectOptions {
   /** Gives an access token; asked anew for every connection. */
   readonly token: () => string | Promise<string>;
   readonly onState?: (state: ClientState) => void;
+  /** Another state, another way for frames to come, another time of the next attempt, or news of the relay's last comparison with the log. */
+  readonly onConnection?: (connection: Connection) => void;
   /** The feed ended and does not come back by itself: the close code, or null after `close()`. */
   readonly onStopped?: (code: number | null) => void;
   /** An error that belongs to no call, by its code. */
@@ -61,6 +63,10 @@ export interface Following {
 export interface Feed {
   /** As a page can show it. */
   readonly state: ClientState;
+  /** The same object until something of it changes. */
+  readonly connection: Connection;
+  /** The server's clock, in milliseconds, whatever the page's own clock says; null: no relay has told its time yet. */
+  serverNow(): number | null;
   /** Follows a call from its first event, by call_sid or conversation_id. Asking for the same id again starts anew. */
   call(id: string, handlers: CallHandlers): Following;
   /** Follows the board; one at a time. */
@@ -78,9 +84,13 @@ export const connect = (options: ConnectOptions): Feed => {
   const calls = new Map<string, CallHandlers>();
   let board: { readonly options: BoardOptions; rows: Map<string, BoardRow> } | null = null;
   let poll: AbortController | null = null;
+  let told = machine.connection;
 
   const input = (happened: ClientInput): void => {
     for (const effect of machine.input(happened, performance.now())) act(effect);
+    if (machine.connection === told) return;
+    told = machine.connection;
+    guarded(() => options.onConnection?.(machine.connection));
   };
 
   const act = (effect: ClientEffect): void => {
@@ -181,12 +191,17 @@ export const connect = (options: ConnectOptions): Feed => {
   };
 
   const stopWatching = watchPage((what) => input({ on: what }));
-  input({ on: 'start' });
+  // Not at once: whoever is told may use the feed, which they have not been given yet.
+  queueMicrotask(() => input({ on: 'start' }));
 
   return {
     get state() {
       return machine.state;
     },
+    get connection() {
+      return machine.connection;
+    },
+    serverNow: () => machine.serverNow(performance.now()),
     call: (id, handlers) => {
       if (calls.has(id)) input({ on: 'unfollow', id });
       calls.set(id, handlers);

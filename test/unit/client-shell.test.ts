@@ -30,6 +30,19 @@ describe('the client library where something never answers', () => {
     vi.unstubAllGlobals();
   });
 
+  it('tells of the connection only once the page has the feed', async () => {
+    const told: (readonly [string, string | null])[] = [];
+    const made = connect({ url: 'ws://relay.example', token: () => 'x', onConnection: ({ state, via }) => told.push([made.state === state ? state : 'another', via]) });
+    feed = made;
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(told[0]).toEqual(['connecting', null]);
+    const seen = told.length;
+    made.close();
+    expect(told.slice(seen)).toEqual([['stopped', null]]);
+    expect([made.connection.state, made.serverNow()]).toEqual(['stopped', null]);
+  });
+
   it('asks again for a token that never came', async () => {
     const token = vi.fn(() => new Promise<string>(() => undefined));
     feed = connect({ url: 'ws://relay.example', token });

@@ -5,6 +5,19 @@ import type { Proof } from './call.ts';
 /** What a page can show. `live` only while everything shown is confirmed to be all there is. */
 export type ClientState = 'connecting' | 'live' | 'catching_up' | 'unverified' | 'lost' | 'restored' | 'stopped';
 
+/** The connection as a page can show it. Times of the page are monotonic milliseconds, as `performance.now()` gives them. */
+export interface Connection {
+  readonly state: ClientState;
+  /** How frames come now; null: they do not. */
+  readonly via: 'socket' | 'poll' | null;
+  /** When `state` became what it is. */
+  readonly since: number;
+  /** When the next attempt begins; null: frames come, an attempt is under way, or none will be made as things are. */
+  readonly retryAt: number | null;
+  /** The server's clock, in milliseconds, when the relay last compared with the log, as far as it said; null: not yet. */
+  readonly verifiedAt: number | null;
+}
+
 export type TimerName = 'retry' | 'move' | 'opening' | 'opening_next' | 'silence' | 'pong' | 'ask_again' | 'poll' | 'fresh' | 'restored';
 
 export type ClientInput =

@@ -31,3 +31,13 @@ export type Source = Link | 'poll';
 
 /** A frame's fields, whatever they are. */
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** A frame's fields; null: it is none. */
+export const fieldsOf = (text: string): Fields | null => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Fields) : null;
+  } catch {
+    return null;
+  }
+};

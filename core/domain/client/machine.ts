@@ -11,9 +11,9 @@ import type { Sha256 } from '../digest.ts';
 import { afterClose, backoffMs } from './backoff.ts';
 import type { Confirmation } from './call.ts';
 import { Display } from './display.ts';
-import type { ClientEffect, ClientInput, ClientState, TimerName } from './effects.ts';
+import type { ClientEffect, ClientInput, ClientState, Connection, TimerName } from './effects.ts';
 import { Following } from './following.ts';
-import { newLink, type Fields, type Link, type Source } from './link.ts';
+import { fieldsOf, newLink, type Fields, type Link, type Source } from './link.ts';
 import { Outbox } from './outbox.ts';
 import { Polling } from './polling.ts';
 
@@ -56,7 +56,6 @@ export class ClientMachine {
   #suspected = false;
   #started = false;
   #stopped = false;
-  #now = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -66,15 +65,24 @@ export class ClientMachine {
   }
 
   get state(): ClientState {
-    return this.#display.state;
+    return this.#display.connection.state;
+  }
+
+  get connection(): Connection {
+    return this.#display.connection;
+  }
+
+  /** The server's clock at that monotonic time, in milliseconds; null: no relay has told its time. */
+  serverNow(now: number): number | null {
+    return this.#display.clock.at(now);
   }
 
   /** Takes one input; answers what to do, in order. `now`: monotonic milliseconds. */
   input(input: ClientInput, now: number): readonly ClientEffect[] {
-    this.#now = now;
+    this.#out.now = now;
     if (!this.#stopped) this.#take(input);
-    const up = this.#lead?.phase === 'established' || (this.#polling.on && this.#polling.works);
-    this.#display.show({ stopped: this.#stopped, up, behind: this.#following.behind(this.#lead) }, now);
+    const via = this.#lead?.phase === 'established' ? 'socket' : this.#polling.works ? 'poll' : null;
+    this.#display.show({ stopped: this.#stopped, via, behind: this.#following.behind(this.#lead) });
     return this.#out.flush();
   }
 
@@ -82,6 +90,7 @@ export class ClientMachine {
     switch (input.on) {
       case 'start':
         this.#started = true;
+        this.#display.begin();
         this.#connect();
         return;
       case 'stop':
@@ -173,7 +182,7 @@ export class ClientMachine {
     const link = this.#lead;
     if (link?.id !== id) return;
     this.#leave(link);
-    if (link.phase === 'established' && this.#now - link.establishedAt >= GOOD_CONNECTION_MS) this.#failures = 0;
+    if (link.phase === 'established' && this.#out.now - link.establishedAt >= GOOD_CONNECTION_MS) this.#failures = 0;
     const what = afterClose(code);
     if (what === 'stop' || (what === 'fresh_token' && this.#freshTokenTried)) this.#stop(code);
     else if (this.#next !== null) this.#promote(this.#next);
@@ -225,7 +234,7 @@ export class ClientMachine {
 
   #linkFrame(id: number, text: string): void {
     const link = this.#lead?.id === id ? this.#lead : this.#next?.id === id ? this.#next : null;
-    const frame = parse(text);
+    const frame = fieldsOf(text);
     if (link === null || frame === null) return;
     if (link === this.#lead) {
       this.#out.cancel('pong');
@@ -243,6 +252,7 @@ export class ClientMachine {
     const leads = link === this.#lead;
     switch (message['event']) {
       case 'connection_established':
+        this.#display.clock.hear(Date.parse(String(message['server_time'])), this.#out.now);
         this.#up(link, message['connection_id']);
         return;
       case 'token_expiring':
@@ -263,7 +273,7 @@ export class ClientMachine {
 
   #up(link: Link, connectionId: unknown): void {
     link.phase = 'established';
-    link.establishedAt = this.#now;
+    link.establishedAt = this.#out.now;
     link.connectionId = typeof connectionId === 'string' ? connectionId : null;
     this.#out.cancel(link === this.#lead ? 'opening' : 'opening_next');
     this.#freshTokenTried = false;
@@ -297,7 +307,7 @@ export class ClientMachine {
     switch (frame['type']) {
       case 'heartbeat':
         if (source === this.#next) return;
-        if (source === 'poll' || !this.#suspected) this.#display.heartbeat(frame, this.#now);
+        if (source === 'poll' || !this.#suspected) this.#display.heartbeat(frame);
         this.#following.heads(frame['heads']);
         return;
       case 'subscription_confirmed':
@@ -314,7 +324,7 @@ export class ClientMachine {
         this.#following.boardFrame(source, frame);
         return;
       default:
-        this.#following.event(source, frame, text, (timestamp) => this.#display.isOld(timestamp, this.#now));
+        this.#following.event(source, frame, text, (timestamp) => this.#display.isOld(timestamp));
     }
   }
 
@@ -334,6 +344,7 @@ export class ClientMachine {
   // --- Time ---
 
   #timer(name: TimerName): void {
+    this.#out.came(name);
     switch (name) {
       case 'retry':
         this.#connect();
@@ -384,12 +395,3 @@ export class ClientMachine {
     return [this.#lead, this.#next].filter((link): link is Link => link?.phase === 'established');
   }
 }
-
-const parse = (text: string): Fields | null => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Fields) : null;
-  } catch {
-    return null;
-  }
-};

@@ -1,8 +1,11 @@
-/** Effects of the input under way, in order. */
+/** Effects of the input under way, in order, and when its timers are due. */
 import type { ClientEffect, Emitted, TimerName } from './effects.ts';
 
 export class Outbox {
+  /** Monotonic milliseconds of the input under way. */
+  now = 0;
   #effects: ClientEffect[] = [];
+  readonly #due = new Map<TimerName, number>();
 
   push(effect: ClientEffect): void {
     this.#effects.push(effect);
@@ -17,11 +20,26 @@ export class Outbox {
   }
 
   timer(name: TimerName, ms: number): void {
+    this.#due.set(name, this.now + ms);
     this.push({ do: 'timer', name, ms });
   }
 
   cancel(...names: readonly TimerName[]): void {
-    for (const name of names) this.push({ do: 'cancel', name });
+    for (const name of names) {
+      this.#due.delete(name);
+      this.push({ do: 'cancel', name });
+    }
+  }
+
+  /** A timer came. */
+  came(name: TimerName): void {
+    this.#due.delete(name);
+  }
+
+  /** The earliest time at which one of these is due; null: none is waited for. */
+  dueAt(...names: readonly TimerName[]): number | null {
+    const due = names.flatMap((name) => this.#due.get(name) ?? []);
+    return due.length === 0 ? null : Math.min(...due);
   }
 
   /** Takes out what has gathered. */

@@ -14,6 +14,11 @@ export default defineConfig({
         test: { name: 'parts', include: ['test/{architecture,contract,integration,e2e,simulation,mutants}/**/*.test.ts'], exclude: ['**/*.google.test.ts'] },
       },
       {
+        // A real Chromium on real pages.
+        extends: true,
+        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], globalSetup: ['test/browser-setup.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
         // Against Google's emulators, which are started once for all of them.
         extends: true,
         test: { name: 'google', include: ['test/**/*.google.test.ts'], globalSetup: ['test/google-setup.ts'], env: { METADATA_SERVER_DETECTION: 'none' }, testTimeout: 60_000, hookTimeout: 60_000 },

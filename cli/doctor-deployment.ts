@@ -119,7 +119,6 @@ const discovery = async (url: string): Promise<Discovery> => {
   if (!parsed.data.protocols.includes('earshot.v1')) throw new Failed('it does not speak earshot.v1. Use a command of its own version.');
   return parsed.data;
 };
-type Discovery = ReturnType<(typeof Discovery)['parse']>;
 
 /** A real one, with a browser's subprotocols: servers that answer every upgrade with 404 have been deployed. */
 const upgrade = async (relay: string, token: string): Promise<string> => {

@@ -19,9 +19,10 @@ import { embeddedOwnStores } from '../ports/stores.embedded.ts';
 import type { FunctionStores } from '../ports/stores.ts';
 import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
 import { createRelay } from '../ws-relay/relay.ts';
+import { FIRST_LOGIN } from '../client/first-call.ts';
+import { dashboard } from './dashboard.ts';
 import { firstStart } from './first-start.ts';
 import type { GooglePlaces } from './google/places.ts';
-import { startPage } from './start-page.ts';
 import { startSimulatedElevenLabs, type SimulatedElevenLabs } from './simulated-elevenlabs/server.ts';
 
 /** How often the jobs run on one machine that people wait for: how far calls are. All others run every RECONCILE_MS. */
@@ -86,6 +87,7 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
   // In the cloud tenants and logins are somebody's already.
   if (google?.emulated !== false) await firstStart(opened, passwords, simulated === null ? { apiKey: settings.elevenlabsApiKey ?? '', baseUrl: settings.elevenlabsBaseUrl } : { apiKey: 'simulated', baseUrl: simulated.url });
 
+  const page = await dashboard({ firstLogin: google?.emulated === false ? null : FIRST_LOGIN });
   const server = createServer();
   const port = await listen(server, settings.port, settings.host);
   // What follows up to the handlers waits for nothing, so no request comes before them.
@@ -110,7 +112,6 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
       revision: null,
     },
   });
-  const page = startPage();
   server.on('request', (request, response) => {
     if (page(request, response)) return;
     relay.handleRequest(request, response).then(

@@ -241,5 +241,6 @@ export const Discovery = z.object({
   }),
   protocols: z.array(z.string()),
 });
+export type Discovery = z.infer<typeof Discovery>;
 export const McpConfig = z.object({ mcpServers: z.record(z.string(), z.unknown()) });
 export const McpServers = z.object({ servers: z.array(z.unknown()) });

@@ -25,8 +25,11 @@ const RULES: readonly Rule[] = [
   { files: /^(functions\/index|ws-relay\/main)\.ts$/, imports: [CORE, /^ports\//, /^functions\//, /^ws-relay\//], packages: [/^node:/, '@google-cloud/functions-framework'] },
   { files: /^functions\//, imports: [CORE, /^functions\//], types: [PORT_TYPES], packages: [/^node:/, 'hono', /^hono\//, '@hono/zod-openapi', '@hono/node-server', 'zod'] },
   { files: /^ws-relay\//, imports: [CORE, /^ws-relay\//], types: [PORT_TYPES], packages: [/^node:/, 'ws', 'zod'] },
-  { files: /^client\//, imports: [/^client\//, /^core\/domain\//, /^core\/protocol\/(codes|limits)\.ts$/], types: [CORE], packages: [] },
-  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|client|local)\//], packages: [/^node:/, 'ws', 'zod', '@google-cloud/pubsub'] },
+  { files: /^client\/dashboard\//, imports: [/^client\//, /^core\/domain\//, /^core\/protocol\/(codes|limits)\.ts$/], types: [CORE], packages: ['preact', 'preact/hooks', '@preact/signals', 'uplot'] },
+  { files: /^client\/react\.ts$/, imports: [/^client\/[a-z-]+\.ts$/, /^core\/domain\//], types: [CORE], packages: ['react'] },
+  // The library: no dependency, and nothing of the dashboard.
+  { files: /^client\//, imports: [/^client\/[a-z0-9-]+\.ts$/, /^core\/domain\//, /^core\/protocol\/(codes|limits)\.ts$/], types: [CORE], packages: [] },
+  { files: /^local\//, imports: [/^(core|ports|functions|ws-relay|client|local)\//], packages: [/^node:/, 'esbuild', 'ws', 'zod', '@google-cloud/pubsub'] },
   { files: /^cli\//, imports: [/^(core|ports|functions|client|local|cli)\//], packages: [/^node:/, 'commander', 'ws', 'zod'] },
 ];
 
@@ -41,7 +44,7 @@ const PLACES = ['core', 'ports', 'functions', 'ws-relay', 'client', 'local', 'cl
 
 const filesUnder = (folder: string): string[] =>
   readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('/dist'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\/(?:dist|package)\b/.test(entry.parentPath))
     .map((entry) => posix.join(entry.parentPath.slice(ROOT.length), entry.name));
 
 const importsOf = (file: string): Import[] => {
@@ -64,7 +67,7 @@ const isTypeOnly = (what: string): boolean => {
 const isAllowed = ({ from, specifier, typeOnly }: Import, rule: Rule): boolean => {
   if (!specifier.startsWith('.')) return rule.packages.some((name) => (typeof name === 'string' ? name === specifier : name.test(specifier)));
   const target = posix.join(posix.dirname(from), specifier);
-  return target.endsWith('.ts') ? [...rule.imports, ...(typeOnly ? (rule.types ?? []) : [])].some((allowed) => allowed.test(target)) : /\.(html|css|json)$/.test(target);
+  return /\.tsx?$/.test(target) ? [...rule.imports, ...(typeOnly ? (rule.types ?? []) : [])].some((allowed) => allowed.test(target)) : /\.(html|css|json)$/.test(target);
 };
 
 const all = PLACES.flatMap(filesUnder);

@@ -1,0 +1,14 @@
+/** The dashboard's beginning. */
+import { render } from 'preact';
+import { App } from './app.tsx';
+import { followSession } from './live.ts';
+import { followAddress } from './route.ts';
+import { resumeSession } from './session.ts';
+import './style.css';
+
+const place = document.getElementById('app');
+if (place === null) throw new Error('the page has no place for the dashboard');
+followAddress();
+resumeSession();
+followSession();
+render(<App />, place);

@@ -33,12 +33,12 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
       <a href={linkTo({ ...route.value, call: null })}>Close</a>
       <h2>{view.callSid ?? id}</h2>
       <p>
-        {view.status} {view.trust}
+        {view.status} {view.trust === 'complete' ? 'Complete, proved' : view.trust}
       </p>
       <ol class="transcript">
         {view.items.map((item) => (
           <li key={item.key} class={item.kind === 'turn' ? `${item.speaker} ${item.state}` : 'tool'}>
-            {item.kind === 'turn' ? `${item.speaker}: ${item.text}` : `tool ${item.name ?? ''}`} {item.kind === 'turn' ? <time>{clockTime(item.timestamp)}</time> : null}
+            {item.kind === 'turn' ? <>{item.speaker}: <span data-words>{item.text}</span></> : `tool ${item.name ?? ''}`} {item.kind === 'turn' ? <time>{clockTime(item.timestamp)}</time> : null}
           </li>
         ))}
       </ol>

@@ -116,6 +116,7 @@ export const BoardRow = z.object({
   driver_name: z.string().nullable(),
   agent_id: z.string().nullable(),
   status: CallStatus,
+  created_at: Timestamp.describe('when the call was asked for or first heard of: it never changes, so rows can be ordered by it'),
   started_at: Timestamp.nullable(),
   last_line: z.string().nullable(),
   epoch: z.string(),

@@ -22,6 +22,7 @@ describe('the board', () => {
         driver_name: 'John',
         agent_id: 'a1',
         status: 'in_progress',
+        created_at: new Date(T).toISOString(),
         started_at: new Date(T).toISOString(),
         last_line: 'Hey',
         epoch: '1.x',

@@ -43,6 +43,7 @@ export const boardRow = (call: CallState): BoardRow => ({
   driver_name: call.driver?.driverName ?? null,
   agent_id: call.agent_id,
   status: call.status,
+  created_at: time(call.created_at),
   started_at: call.started_at === null ? null : time(call.started_at),
   last_line: call.last_line,
   epoch: call.epoch,

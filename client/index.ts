@@ -3,20 +3,18 @@
  * order. No dependency; works in browsers and in Node 24 with their own WebSocket and fetch.
  */
 import type { Proof } from '../core/domain/client/call.ts';
+import type { CallUpdate } from '../core/domain/client/call-update.ts';
 import type { ClientEffect, ClientInput, ClientState, Connection, Emitted, TimerName } from '../core/domain/client/effects.ts';
 import { ClientMachine } from '../core/domain/client/machine.ts';
-import { boardRows } from '../core/domain/client/rows.ts';
-import { POLL_WAIT_MAX_SECONDS } from '../core/protocol/limits.ts';
 import type { BoardRow, EventFrame, InterimFrame } from '../core/protocol/frames.ts';
+import { BoardSource, type BoardFilter } from './board-source.ts';
+import { CallSource } from './call-source.ts';
+import { guarded, Listeners, type End, type Following, type Updates } from './listeners.ts';
 import { watchPage } from './page.ts';
 import { sha256 } from './sha256.ts';
+import { ask, askToken, pollUrlOf, socketTo, socketUrlOf } from './transport.ts';
 
-export type { BoardRow, ClientState, Connection, EventFrame, InterimFrame, Proof };
-
-/** Whoever gives the token has this long; then it is asked for again, later. */
-const TOKEN_WAIT_MAX_MS = 30_000;
-/** Longer than any poll is held: a connection that brings nothing by then is dead. */
-const POLL_ANSWER_MAX_MS = (POLL_WAIT_MAX_SECONDS + 15) * 1000;
+export type { BoardFilter, BoardRow, CallUpdate, ClientState, Connection, EventFrame, Following, InterimFrame, Proof, Updates };
 
 export interface ConnectOptions {
   /** Of the relay: `wss://...` or `https://...`; without a path `/ws/calls/transcriptions` is taken. */
@@ -32,6 +30,7 @@ export interface ConnectOptions {
   readonly onError?: (code: string) => void;
 }
 
+/** What a follower of a call wants to be told. */
 export interface CallHandlers {
   /** The next event, once and in order. */
   readonly onEvent: (event: EventFrame) => void;
@@ -48,16 +47,20 @@ export interface CallHandlers {
   readonly onError?: (code: string) => void;
 }
 
-export interface BoardOptions {
-  readonly status?: string;
-  readonly agent_id?: string;
-  readonly driver_id?: string;
+export interface BoardOptions extends BoardFilter {
   /** All rows as they are now, after each change. */
   readonly onRows: (rows: readonly BoardRow[]) => void;
 }
 
-export interface Following {
-  close(): void;
+/** What iterables throw when the relay has said that there is no way back. */
+export class FeedStopped extends Error {
+  /** The close code, or the HTTP status of a poll. */
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`The relay has ended the feed (${code}).`);
+    this.code = code;
+  }
 }
 
 export interface Feed {
@@ -65,32 +68,46 @@ export interface Feed {
   readonly state: ClientState;
   /** The same object until something of it changes. */
   readonly connection: Connection;
+  /** Told of each change of `connection`, from now on. */
+  onConnection(handler: (connection: Connection) => void): Following;
   /** The server's clock, in milliseconds, whatever the page's own clock says; null: no relay has told its time yet. */
   serverNow(): number | null;
-  /** Follows a call from its first event, by call_sid or conversation_id. Asking for the same id again starts anew. */
-  call(id: string, handlers: CallHandlers): Following;
-  /** Follows the board; one at a time. */
+  /**
+   * Follows a call from its first event, by call_sid or conversation_id. Any number may follow the same id: they share one
+   * subscription, and its events are kept until the last of them has closed.
+   */
+  call(id: string, handlers: CallHandlers | ((update: CallUpdate) => void)): Following;
+  /** The same, to iterate over: every event however slow the reader is, of a turn that is being spoken its newest words. Throws `FeedStopped` where handlers are told by `onStopped`. */
+  call(id: string): Updates<CallUpdate>;
+  /** Follows the board. Any number may, by one filter at a time; throws where it is followed by another. */
   board(options: BoardOptions): Following;
+  /** The same, to iterate over: the newest rows whenever the reader is ready. */
+  board(filter?: BoardFilter): Updates<readonly BoardRow[]>;
   close(): void;
 }
 
 /** Connects and stays connected until `close` or until the relay says not to come back. */
 export const connect = (options: ConnectOptions): Feed => {
   const socketUrl = socketUrlOf(options.url);
-  const pollUrl = new URL('/poll', socketUrl.href.replace(/^ws/, 'http'));
   const machine = new ClientMachine({ random: Math.random, sha256, canPoll: true });
   const sockets = new Map<number, WebSocket>();
   const timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
-  const calls = new Map<string, CallHandlers>();
-  let board: { readonly options: BoardOptions; rows: Map<string, BoardRow> } | null = null;
+  const calls = new Map<string, CallSource>();
+  let board: BoardSource | null = null;
   let poll: AbortController | null = null;
-  let told = machine.connection;
+  let end: End;
+  const ended = (): End => end;
+
+  const connections = new Listeners<{ told: Connection }, Connection>({
+    begin: () => ({ told: machine.connection }),
+    next: (reader) => (reader.told === machine.connection ? undefined : (reader.told = machine.connection)),
+    ended,
+    nobody: () => undefined,
+  });
 
   const input = (happened: ClientInput): void => {
     for (const effect of machine.input(happened, performance.now())) act(effect);
-    if (machine.connection === told) return;
-    told = machine.connection;
-    guarded(() => options.onConnection?.(machine.connection));
+    connections.wake();
   };
 
   const act = (effect: ClientEffect): void => {
@@ -99,7 +116,7 @@ export const connect = (options: ConnectOptions): Feed => {
         void askToken(options.token).then((token) => input({ on: 'token', for: effect.for, token }));
         return;
       case 'open':
-        open(effect.link, effect.token, effect.replaces);
+        open(effect.link, socketTo(socketUrl, effect.token, effect.replaces));
         return;
       case 'send':
         sockets.get(effect.link)?.send(effect.text);
@@ -108,9 +125,13 @@ export const connect = (options: ConnectOptions): Feed => {
         sockets.get(effect.link)?.close(1000);
         sockets.delete(effect.link);
         return;
-      case 'poll':
-        startPoll(effect.token, effect.body);
+      case 'poll': {
+        const mine = (poll = new AbortController());
+        void ask(pollUrlOf(socketUrl), effect.token, effect.body, mine).then((answer) => {
+          if (poll === mine) input({ on: 'polled', ...answer });
+        });
         return;
+      }
       case 'abort_poll':
         poll?.abort();
         poll = null;
@@ -124,73 +145,87 @@ export const connect = (options: ConnectOptions): Feed => {
         return;
       case 'cancel':
         clearTimeout(timers.get(effect.name));
-        timers.delete(effect.name);
         return;
       case 'emit':
-        guarded(() => tell(effect.what));
+        tell(effect.what);
         return;
     }
   };
 
-  const open = (link: number, token: string, replaces: string | null): void => {
-    const url = new URL(socketUrl);
-    if (replaces !== null) url.searchParams.set('replaces', replaces);
-    const socket = socketTo(url, token);
+  const open = (link: number, socket: WebSocket | null): void => {
     if (socket === null) {
       queueMicrotask(() => input({ on: 'closed', link, code: 1006 }));
       return;
     }
     sockets.set(link, socket);
-    socket.addEventListener('message', (event) => {
-      if (sockets.get(link) === socket && typeof event.data === 'string') input({ on: 'frame', link, text: event.data });
+    socket.addEventListener('message', ({ data }) => {
+      if (sockets.get(link) === socket && typeof data === 'string') input({ on: 'frame', link, text: data });
     });
-    socket.addEventListener('close', (event) => {
-      if (sockets.get(link) !== socket) return;
-      sockets.delete(link);
-      input({ on: 'closed', link, code: event.code });
-    });
-  };
-
-  const startPoll = (token: string, body: object): void => {
-    const control = new AbortController();
-    poll = control;
-    const late = setTimeout(() => control.abort(), POLL_ANSWER_MAX_MS);
-    void ask(pollUrl, token, body, control.signal).then((answer) => {
-      clearTimeout(late);
-      if (poll === control) input({ on: 'polled', ...answer });
+    socket.addEventListener('close', ({ code }) => {
+      if (sockets.get(link) === socket && sockets.delete(link)) input({ on: 'closed', link, code });
     });
   };
 
   const tell = (what: Emitted): void => {
     switch (what.kind) {
       case 'state':
-        options.onState?.(what.state);
+        guarded(() => options.onState?.(what.state));
         return;
       case 'stopped':
         stopWatching();
-        options.onStopped?.(what.code);
+        end = what.code === null ? null : new FeedStopped(what.code);
+        for (const source of [...calls.values(), board]) source?.listeners.wake();
+        guarded(() => options.onStopped?.(what.code));
         return;
       case 'board':
-        showBoard(what);
+        board?.take(what);
         return;
-      case 'error':
-        if (what.call === null) options.onError?.(what.code);
-        else calls.get(what.call)?.onError?.(what.code);
-        return;
-      default: {
-        const handlers = calls.get(what.call);
-        if (handlers !== undefined) tellCall(handlers, what);
-      }
+      default:
+        if (what.call !== null) calls.get(what.call)?.take(updateOf(what));
+        else if (what.kind === 'error') guarded(() => options.onError?.(what.code));
     }
   };
 
-  const showBoard = (what: Extract<Emitted, { kind: 'board' }>): void => {
-    if (board === null) return;
-    board.rows = boardRows(board.rows, what);
-    board.options.onRows([...board.rows.values()]);
+  const callOf = (id: string): CallSource => {
+    const nobody = (): void => {
+      calls.delete(id);
+      input({ on: 'unfollow', id });
+    };
+    const source = calls.get(id) ?? new CallSource(ended, nobody);
+    calls.set(id, source);
+    input({ on: 'follow', id });
+    return source;
   };
 
+  const boardOf = ({ status, agent_id, driver_id }: BoardFilter): BoardSource => {
+    const filter = { status, agent_id, driver_id };
+    if (board?.isOf(filter) === true) return board;
+    if (board !== null) throw new Error('The board is followed by another filter: close that first, or connect another feed.');
+    board = new BoardSource(filter, ended, () => {
+      board = null;
+      input({ on: 'unwatch' });
+    });
+    input({ on: 'watch', filter });
+    return board;
+  };
+
+  function call(id: string): Updates<CallUpdate>;
+  function call(id: string, handlers: CallHandlers | ((update: CallUpdate) => void)): Following;
+  function call(id: string, handlers?: CallHandlers | ((update: CallUpdate) => void)): Following {
+    const { listeners } = callOf(id);
+    if (handlers === undefined) return listeners.iterate();
+    return listeners.tell(typeof handlers === 'function' ? handlers : (update) => tellCall(handlers, update));
+  }
+
+  function followBoard(filter?: BoardFilter): Updates<readonly BoardRow[]>;
+  function followBoard(options: BoardOptions): Following;
+  function followBoard(options: BoardFilter & Partial<BoardOptions> = {}): Following {
+    const { listeners } = boardOf(options);
+    return options.onRows === undefined ? listeners.iterate() : listeners.tell(options.onRows);
+  }
+
   const stopWatching = watchPage((what) => input({ on: what }));
+  if (options.onConnection !== undefined) connections.tell(options.onConnection);
   // Not at once: whoever is told may use the feed, which they have not been given yet.
   queueMicrotask(() => input({ on: 'start' }));
 
@@ -201,116 +236,42 @@ export const connect = (options: ConnectOptions): Feed => {
     get connection() {
       return machine.connection;
     },
+    onConnection: (handler) => connections.tell(handler),
     serverNow: () => machine.serverNow(performance.now()),
-    call: (id, handlers) => {
-      if (calls.has(id)) input({ on: 'unfollow', id });
-      calls.set(id, handlers);
-      input({ on: 'follow', id });
-      return {
-        close: () => {
-          if (calls.get(id) !== handlers) return;
-          calls.delete(id);
-          input({ on: 'unfollow', id });
-        },
-      };
-    },
-    board: (boardOptions) => {
-      const mine = { options: boardOptions, rows: new Map<string, BoardRow>() };
-      board = mine;
-      const { status, agent_id, driver_id } = boardOptions;
-      input({ on: 'watch', filter: { status, agent_id, driver_id } });
-      return {
-        close: () => {
-          if (board !== mine) return;
-          board = null;
-          input({ on: 'unwatch' });
-        },
-      };
-    },
+    call,
+    board: followBoard,
     close: () => input({ on: 'stop' }),
   };
 };
 
-const socketUrlOf = (given: string): URL => {
-  const url = new URL(given.replace(/^http/, 'ws'));
-  if (url.pathname === '/') url.pathname = '/ws/calls/transcriptions';
-  return url;
+/** What the machine tells of a call, as its followers are told. */
+const updateOf = (what: Extract<Emitted, { call: string | null }>): CallUpdate => {
+  if (what.kind === 'event') return { kind: 'event', event: what.frame as unknown as EventFrame };
+  return what.kind === 'interim' ? { kind: 'interim', turn: what.frame as unknown as InterimFrame } : what;
 };
 
-/** null: the token cannot be one, since it does not fit into a subprotocol. */
-const socketTo = (url: URL, token: string): WebSocket | null => {
-  try {
-    return new WebSocket(url, ['earshot.v1', `bearer.${token}`]);
-  } catch {
-    return null;
-  }
-};
-
-const askToken = async (token: ConnectOptions['token']): Promise<string | null> => {
-  let late: ReturnType<typeof setTimeout> | undefined;
-  const never = new Promise<null>((resolve) => (late = setTimeout(() => resolve(null), TOKEN_WAIT_MAX_MS)));
-  try {
-    return await Promise.race([token(), never]);
-  } catch {
-    // Whoever gives the token knows why; the machine asks again later.
-    return null;
-  } finally {
-    clearTimeout(late);
-  }
-};
-
-interface PollAnswer {
-  readonly status: number | null;
-  readonly frames: readonly unknown[];
-  readonly boardMark: string | undefined;
-}
-
-const NO_ANSWER: PollAnswer = { status: null, frames: [], boardMark: undefined };
-
-const ask = async (url: URL, token: string, body: object, signal: AbortSignal): Promise<PollAnswer> => {
-  try {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
-    const content = (await answer.json()) as { readonly frames?: unknown; readonly board_mark?: string };
-    if (answer.status !== 200) return { status: answer.status, frames: [], boardMark: undefined };
-    // A 200 of somebody else, a proxy's page for one, is no answer.
-    if (!Array.isArray(content.frames)) return NO_ANSWER;
-    return { status: 200, frames: content.frames as readonly unknown[], boardMark: content.board_mark };
-  } catch {
-    return NO_ANSWER;
-  }
-};
-
-const tellCall = (handlers: CallHandlers, what: Extract<Emitted, { call: string }>): void => {
-  switch (what.kind) {
+const tellCall = (handlers: CallHandlers, update: CallUpdate): void => {
+  switch (update.kind) {
     case 'event':
-      handlers.onEvent(what.frame as unknown as EventFrame);
+      handlers.onEvent(update.event);
       return;
     case 'interim':
-      handlers.onInterim?.(what.frame as unknown as InterimFrame);
+      handlers.onInterim?.(update.turn);
       return;
     case 'confirmed':
-      handlers.onConfirmed?.(what);
+      handlers.onConfirmed?.(update);
       return;
     case 'reset':
-      handlers.onReset?.(what.reason);
+      handlers.onReset?.(update.reason);
       return;
     case 'lost':
-      handlers.onLost?.(what.from, what.to);
+      handlers.onLost?.(update.from, update.to);
       return;
     case 'sealed':
-      handlers.onSealed?.(what.proof);
+      handlers.onSealed?.(update.proof);
       return;
-  }
-};
-
-/** A handler that throws must not stop the feed; the error is shown as any uncaught one. */
-const guarded = (run: () => void): void => {
-  try {
-    run();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    case 'error':
+      handlers.onError?.(update.code);
+      return;
   }
 };

@@ -6,7 +6,7 @@ import { ask } from './api.ts';
 import { accessToken, session, signInEnded } from './session.ts';
 
 /** Close codes after which only another sign-in helps. */
-const SIGN_IN_AGAIN: ReadonlySet<number | null> = new Set([4501, 4502, 4503, 401]);
+const SIGN_IN_AGAIN: ReadonlySet<number | null> = new Set([4501, 4502, 4503, 4504, 401, 403]);
 
 export const feed = signal<Feed | null>(null);
 /** null: nobody is signed in, or where the relay is has not been found out yet. */

@@ -10,6 +10,7 @@ import {
   DIAL_DRIVERS_MAX_COUNT,
   DIAL_VARIABLES_MAX_COUNT,
   DRIVER_TRIGGERS_MAX_COUNT,
+  HOURLY_STATS_MAX_HOURS,
   ID_MAX_CHARACTERS,
   PAGE_DEFAULT_ROWS,
   PAGE_MAX_ROWS,
@@ -178,6 +179,30 @@ export const Stats = z.object({
   completed: z.object({ total_calls: z.int(), with_summary: z.int(), percentage: z.number().describe('0-100, one decimal') }),
   webhooks: WebhookStats.extend({ success_rate: z.number().nullable().describe('0-1; null: none came') }),
 });
+
+export const HourlyStatsQuery = z.strictObject({ hours: queryNumber(1, HOURLY_STATS_MAX_HOURS, 24) });
+const hourFigures = {
+  calls: z.int().describe('completed, failed and active together'),
+  completed: z.int(),
+  failed: z.int(),
+  active: z.int().describe('not ended yet'),
+  cost: z.number().describe('US dollars, of the calls in `priced`'),
+  cost_credits: z.number().describe('credits, of the calls in `priced_in_credits`; never converted'),
+  priced: z.int().describe('calls with a cost in dollars'),
+  priced_in_credits: z.int().describe('calls with a cost in credits'),
+  seconds: z.number().describe('of all calls together'),
+};
+export const HourlyFigures = z.object({
+  since: Timestamp.describe('start of the first hour'),
+  counted_at: Timestamp,
+  complete: z.boolean().describe('false: there were more calls than are counted here; those created before `counted_since` are left out'),
+  counted_since: Timestamp.describe('calls created since then are in the figures'),
+  totals: z.object(hourFigures),
+  hours: z.array(z.object({ at: Timestamp.describe('start of the hour'), ...hourFigures })).describe('calls by the hour in which they were created, oldest first; their sums are the totals'),
+  outcomes: z.object({ successful: z.int(), unsuccessful: z.int(), not_judged: z.int(), failed: z.int() }).describe('of calls that ended'),
+  durations: z.array(z.object({ up_to_seconds: z.number().nullable().describe('inclusive; null: longer than the one before'), calls: z.int() })),
+});
+export type HourlyFigures = z.infer<typeof HourlyFigures>;
 
 // --- Deliveries ---
 

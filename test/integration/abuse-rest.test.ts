@@ -80,6 +80,7 @@ describe("another tenant's things", () => {
     'PUT /drivers/{id}': own({ dispatcher: no, body: driver }),
     'GET /hops/{id}': absent('call_not_found', { dispatcher: no, operator: '200' }),
     'GET /stats': own(),
+    'GET /stats/hours': own(),
     'GET /quarantine': own({ dispatcher: no, service: no, operator: '200' }),
     'POST /quarantine/{id}/redrive': absent('delivery_not_found', { dispatcher: no, service: no, operator: '404 delivery_not_found' }),
     'GET /deliveries': own({ dispatcher: no }),
@@ -199,6 +200,8 @@ describe('a question that makes no sense', () => {
     ['/drivers?cursor=a&cursor=b', '400 invalid_request'],
     ['/stats?hours=745', '400 invalid_request'],
     ['/stats?hours=0', '400 invalid_request'],
+    ['/stats/hours?hours=169', '400 invalid_request'],
+    ['/stats/hours?hours=0', '400 invalid_request'],
     ['/stats?hours=1&hours=2', '400 invalid_request'],
   ])('is refused: GET %s', async (path, expected) => {
     await stage.abuse(async () => expect(verdict(await ask('GET', path))).toBe(expected), { times: 15 });

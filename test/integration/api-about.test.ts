@@ -146,7 +146,7 @@ describe('the documents', () => {
     expect(body['openapi']).toBe('3.1.0');
     expect(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)).sort()).toEqual([
       'DELETE /calls/{id}', 'GET /.well-known/jwks.json', 'GET /calls', 'GET /calls.csv', 'GET /calls/{id}', 'GET /calls/{id}/audio', 'GET /calls/{id}/events', 'GET /calls/{id}/events/{seq}/text',
-      'GET /conversations/{id}/fetch', 'GET /deliveries', 'GET /discovery', 'GET /drivers', 'GET /drivers/{id}', 'GET /health', 'GET /hops/{id}', 'GET /mcp/config', 'GET /mcp/servers', 'GET /quarantine', 'GET /ready', 'GET /stats',
+      'GET /conversations/{id}/fetch', 'GET /deliveries', 'GET /discovery', 'GET /drivers', 'GET /drivers/{id}', 'GET /health', 'GET /hops/{id}', 'GET /mcp/config', 'GET /mcp/servers', 'GET /quarantine', 'GET /ready', 'GET /stats', 'GET /stats/hours',
       'POST /auth/login', 'POST /auth/logout', 'POST /auth/refresh', 'POST /auth/ticket', 'POST /calls', 'POST /calls/{id}/end', 'POST /driver_data/call-elevenlabs', 'POST /poll', 'POST /quarantine/{id}/redrive',
       'POST /webhooks/agent-events', 'POST /webhooks/elevenlabs/post-call', 'POST /webhooks/elevenlabs/transcription',
       'PUT /drivers', 'PUT /drivers/{id}',

@@ -72,6 +72,8 @@ describe('a call', () => {
     ['GET', '/calls/{id}', 'sam', 200],
     ['POST', '/calls/{id}/end', 'anna', 202],
     ['GET', '/stats', 'olga', 403],
+    ['GET', '/stats/hours', 'olga', 403],
+    ['GET', '/stats/hours', 'sam', 200],
     ['GET', '/quarantine', 'anna', 403],
     ['GET', '/quarantine', 'sam', 403],
     ['GET', '/quarantine', 'olga', 200],

@@ -128,6 +128,7 @@ export const connect = (options: ConnectOptions): Feed => {
       case 'poll': {
         const mine = (poll = new AbortController());
         void ask(pollUrlOf(socketUrl), effect.token, effect.body, mine).then((answer) => {
+          page.look();
           if (poll === mine) input({ on: 'polled', ...answer });
         });
         return;
@@ -159,6 +160,7 @@ export const connect = (options: ConnectOptions): Feed => {
     }
     sockets.set(link, socket);
     socket.addEventListener('message', ({ data }) => {
+      page.look();
       if (sockets.get(link) === socket && typeof data === 'string') input({ on: 'frame', link, text: data });
     });
     socket.addEventListener('close', ({ code }) => {
@@ -172,7 +174,7 @@ export const connect = (options: ConnectOptions): Feed => {
         guarded(() => options.onState?.(what.state));
         return;
       case 'stopped':
-        stopWatching();
+        page.stop();
         end = what.code === null ? null : new FeedStopped(what.code);
         for (const source of [...calls.values(), board]) source?.listeners.wake();
         guarded(() => options.onStopped?.(what.code));
@@ -224,7 +226,7 @@ export const connect = (options: ConnectOptions): Feed => {
     return options.onRows === undefined ? listeners.iterate() : listeners.tell(options.onRows);
   }
 
-  const stopWatching = watchPage((what) => input({ on: what }));
+  const page = watchPage((what) => input({ on: what }));
   if (options.onConnection !== undefined) connections.tell(options.onConnection);
   // Not at once: whoever is told may use the feed, which they have not been given yet.
   queueMicrotask(() => input({ on: 'start' }));

@@ -1,26 +1,46 @@
 /** What the page or process around the client says of itself: network and sleep. Works in browsers and in Node. */
 
-/** A gap between two looks that is this much longer than it should be was a sleep. */
-const SLEEP_MS = 5_000;
 const LOOK_MS = 1_000;
+/** A gap between two looks that is longer was a sleep. */
+const GAP_MAX_MS = 6_000;
+/** A browser lets the timers of a hidden page run once a minute; but heartbeats come every 15 s, and a poll is answered within 25. */
+const HIDDEN_GAP_MAX_MS = 30_000;
 
-/** Reports until the answer is called. */
-export const watchPage = (tell: (what: 'online' | 'offline' | 'wake') => void): (() => void) => {
+export interface PageWatch {
+  /** To be called when something comes in, before it is taken: after a sleep that may be sooner than any timer. */
+  look(): void;
+  stop(): void;
+}
+
+/** Reports until it is stopped. */
+export const watchPage = (tell: (what: 'online' | 'offline' | 'wake') => void): PageWatch => {
+  // Node's global object is no event target and has no page.
+  const page = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
+  const control = new AbortController();
+  const isHidden = (): boolean => page.document?.hidden === true;
   let lookedAt = Date.now();
-  const look = setInterval(() => {
-    const now = Date.now();
-    if (now - lookedAt > LOOK_MS + SLEEP_MS) tell('wake');
-    lookedAt = now;
-  }, LOOK_MS);
+  let wasHidden = isHidden();
+  const look = (): void => {
+    const slept = Date.now() - lookedAt > (wasHidden ? HIDDEN_GAP_MAX_MS : GAP_MAX_MS);
+    lookedAt = Date.now();
+    wasHidden = isHidden();
+    if (slept) tell('wake');
+  };
+  const looking = setInterval(look, LOOK_MS);
   // In Node an interval keeps the process alive; in browsers it is a number.
-  if (typeof look === 'object') (look as unknown as { unref(): void }).unref();
-  const stop = new AbortController();
-  // Node's global object is no event target, and there is no network state to hear of.
-  const page = globalThis as Partial<EventTarget>;
-  page.addEventListener?.('online', () => tell('online'), { signal: stop.signal });
-  page.addEventListener?.('offline', () => tell('offline'), { signal: stop.signal });
-  return () => {
-    clearInterval(look);
-    stop.abort();
+  if (typeof looking === 'object') (looking as unknown as { unref(): void }).unref();
+  const { signal } = control;
+  page.addEventListener?.('online', () => tell('online'), { signal });
+  page.addEventListener?.('offline', () => tell('offline'), { signal });
+  // Brought back as it was left, from the browser's cache of pages.
+  page.addEventListener?.('pageshow', ({ persisted }) => persisted && tell('wake'), { signal });
+  page.document?.addEventListener('resume', () => tell('wake'), { signal });
+  page.document?.addEventListener('visibilitychange', look, { signal });
+  return {
+    look,
+    stop: () => {
+      clearInterval(looking);
+      control.abort();
+    },
   };
 };

@@ -117,14 +117,14 @@ export class ClientMachine {
         return;
       case 'online':
         this.#display.network(false);
-        // Polls that worked before say nothing of now.
-        this.#display.doubt();
-        if (this.#lead !== null) this.#suspect();
-        else if (this.#started) this.#out.timer('retry', backoffMs(0, this.#options.random()));
+        this.#suspect();
+        if (this.#lead === null && this.#started) this.#out.timer('retry', backoffMs(0, this.#options.random()));
         return;
       case 'wake':
-        if (this.#lead !== null) this.#suspect();
-        else if (this.#started) this.#connect();
+        this.#suspect();
+        // A poll that was under way may never be answered.
+        this.#polling.anew();
+        if (this.#started) this.#connect();
         return;
       case 'follow':
         if (this.#following.follow(input.id, this.#established())) this.#polling.anew();
@@ -382,7 +382,7 @@ export class ClientMachine {
     this.#closed(link.id, 1006);
   }
 
-  /** The machine may have slept, or the network changed: nothing is confirmed until the socket has shown that it lives. */
+  /** The machine may have slept, or the network changed: what was confirmed before says nothing of now, until the socket has shown that it lives. */
   #suspect(): void {
     this.#display.doubt();
     if (this.#lead?.phase !== 'established') return;

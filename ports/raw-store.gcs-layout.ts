@@ -20,8 +20,10 @@ export interface Layout {
   usedOf(tenant: string): string;
   quarantineOf(tenant: string | null): string;
   pendingFor(reason: 'waiting' | 'to_fetch'): string;
-  /** All four places where deliveries of a call or conversation may be found. */
-  related(callSid: string, conversationId: string | null): readonly string[];
+  /** All four places where deliveries of a call or conversation of this id may be found. */
+  related(id: string): readonly string[];
+  /** The mark of a call or conversation that nothing is kept of any more. */
+  erased(id: string): string;
   /** The first name after a position in an index by time. */
   after(prefix: string, position: { readonly received_at: number; readonly id: string } | null): string;
   /** The first name of a time in an index by time. */
@@ -42,6 +44,8 @@ export const QUARANTINE_BY_TENANT = 'quarantine/tenant/';
 export const QUARANTINE = 'quarantine/';
 /** Where the deliveries themselves lie. */
 export const DELIVERIES = 'deliveries/';
+/** Marks of what was erased. */
+export const ERASED = 'erased/';
 
 /** Milliseconds until the year 5138, always as many digits, so that names order as times do. */
 const TIME_DIGITS = 14;
@@ -58,7 +62,7 @@ export const gcsLayout = (sha256: Hash): Layout => {
   const time = (ms: number): string => String(Math.max(0, Math.floor(ms))).padStart(TIME_DIGITS, '0');
   const tenantName = (tenant: string | null): string => (tenant === null ? 'nobody' : hash(tenant));
   const related = (state: 'used' | 'quarantine', callSid: string | null, conversationId: string | null): string[] => [
-    ...(callSid === null || callSid === '' ? [] : [`${state}/call/${hash(callSid)}/`]),
+    ...(callSid === null ? [] : [`${state}/call/${hash(callSid)}/`]),
     ...(conversationId === null ? [] : [`${state}/conversation/${hash(conversationId)}/`]),
   ];
   return {
@@ -75,7 +79,8 @@ export const gcsLayout = (sha256: Hash): Layout => {
     usedOf: (tenant) => `${USED_BY_TENANT}${tenantName(tenant)}/`,
     quarantineOf: (tenant) => `${QUARANTINE_BY_TENANT}${tenantName(tenant)}/`,
     pendingFor: (reason) => `quarantine/pending/${reason}/`,
-    related: (callSid, conversationId) => [...related('used', callSid, conversationId), ...related('quarantine', callSid, conversationId)],
+    related: (id) => [...related('used', id, id), ...related('quarantine', id, id)],
+    erased: (id) => `${ERASED}${hash(id)}`,
     // `-` stands before `.`, `.` before digits and letters: past the id itself, before every longer one.
     after: (prefix, position) => (position === null || position.received_at < 0 ? prefix : `${prefix}${time(position.received_at)}_${position.id === '' ? '' : `${idName(position.id)}.`}`),
     at: (prefix, receivedAt) => `${prefix}${time(receivedAt)}`,

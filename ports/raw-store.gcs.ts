@@ -7,6 +7,7 @@
  *   quarantine/tenant/<tenant or nobody>/<time>_<id>
  *   quarantine/call/<call>/<id>   quarantine/conversation/<conversation>/<id>
  *   quarantine/pending/<waiting or to_fetch>/<time>_<id>-<conversation>
+ *   erased/<call or conversation>                     the mark of what was erased, empty, for good
  *
  * A bucket has no transaction, so the order of requests keeps the one rule: **a truth has all its index objects**. Whoever creates or
  * moves a delivery writes the index objects of its new state first, then the truth, then removes those that it has left. A crash
@@ -18,15 +19,20 @@
  * change of the truth stops everybody who read it before - only when older than INDEX_SETTLED_MS, by when whoever wrote it has
  * long written its truth or given up.
  *
+ * An erasure sets its mark first, then finds what is there by the index objects. Whoever creates or moves a delivery looks for the mark
+ * after it has written the index objects and before it writes the truth. So either it finds the mark, or the erasure finds its index
+ * object: and where that leads to nothing yet, or to a truth that may be about to become the call's, the truth is written anew - as a
+ * fence, an object that is no delivery, or as it is - and the one that is late conflicts, reads again, and finds the mark.
+ *
  * Google writes an object at most about once a second and answers 429 to the rest: the same body many times at once still is one
  * entry, and how often it came is counted as far as the bucket allows.
  *
  * What the bucket itself needs: no versions and no soft delete (what is erased must be gone), and two lifecycle rules beside `sweep`
  * - `daysSinceCustomTime` on the prefix `deliveries/`, and some days later, since rules take their time and `erase` finds by them,
- * `age` on `used/`. A delivery gets its custom time when it is used, so neither rule ever touches what is in quarantine.
+ * `age` on `used/`. A delivery gets its custom time when it is used, a fence at once, so neither rule ever touches what is in quarantine.
  */
 import type { Log } from './log.ts';
-import { gcsBucket, type ListedObject, type ListQuery, type Written } from './raw-store.gcs-bucket.ts';
+import { gcsBucket, type ListedObject, type ListQuery, type StoredObject, type Written } from './raw-store.gcs-bucket.ts';
 import { DELIVERIES, deliveryOf, entryOf, gcsLayout, labelsOf, QUARANTINE, QUARANTINE_BY_TENANT, USED_BY_TENANT, type Entry } from './raw-store.gcs-layout.ts';
 import { inOrder } from './raw-store.gcs-order.ts';
 import { AT_ONCE_COUNT, gcsReading, INDEX_SETTLED_MS, nextName, type Kept } from './raw-store.gcs-reading.ts';
@@ -83,11 +89,18 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
     await Promise.all(layout.indexes(entry).map((name) => writeIndex(name, anew, until)));
   };
 
-  /** Takes a truth from one state to another; `conflict`: it is no longer as it was read. */
-  const move = async ({ object, entry }: Kept, next: Entry, until: number): Promise<Written> => {
+  /** Whether nothing is to be kept of its call or conversation. */
+  const isErased = async ({ call_sid, conversation_id }: Entry, until: number): Promise<boolean> => {
+    const marks = [call_sid, conversation_id].filter((id) => id !== null).map((id) => bucket.stat(layout.erased(id), until));
+    return (await Promise.all(marks)).some((mark) => mark !== null);
+  };
+
+  /** Takes a truth from one state to another; `conflict`: it is no longer as it was read. `erased`: by this it would be an erased call's. */
+  const move = async ({ object, entry }: Kept, next: Entry, until: number): Promise<Written | 'erased'> => {
     const staying = new Set(layout.indexes(next));
     const left = await Promise.all(layout.indexes(entry).filter((name) => !staying.has(name)).map((name) => bucket.stat(name, until)));
     await writeIndexes(next, true, until);
+    if (await isErased(next, until)) return 'erased';
     const written = await bucket.relabel(object, { metadata: labelsOf(next), ...(next.reason === 'used' && entry.reason !== 'used' ? { customTime: runtime.now() } : {}) }, until);
     // What is not removed here is skipped and removed by whoever reads it.
     if (written === 'done') await Promise.allSettled(left.filter((index) => index !== null).map((index) => bucket.remove(index, until)));
@@ -124,15 +137,49 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
     return kept.map(({ entry }) => ({ ...deliveryOf(entry, null), body: null }));
   };
 
-  /** Whoever changes it meanwhile keeps it from being removed as it was read: it is read again. */
-  const eraseOne = async (index: ListedObject, isTheirs: (kept: Kept) => boolean): Promise<void> => {
+  /** Removes a delivery however often it is changed meanwhile. */
+  const removeOne = async (id: string): Promise<void> => {
     const until = begin();
     for (;;) {
-      const object = await bucket.stat(layout.truthOf(index.name), until);
+      const object = await bucket.stat(layout.truth(id), until);
       const entry = object === null ? null : entryOf(object);
-      if (object === null || entry === null || !isTheirs({ object, entry })) return forgetStale(index, until);
-      if (await removeWhole({ object, entry })) return;
+      if (object === null || entry === null || (await removeWhole({ object, entry }))) return;
+      await pause();
     }
+  };
+
+  /** Removes what an index object leads to, and stops whoever may be about to write that. `stopped`: names of truths that this erasure has fenced. */
+  const eraseOne = async (index: ListedObject, isTheirs: (entry: Entry) => boolean, stopped: Set<string>): Promise<void> => {
+    const until = begin();
+    const name = layout.truthOf(index.name);
+    const mayBeWritten = runtime.now() - index.createdAt < INDEX_SETTLED_MS;
+    while (!stopped.has(name)) {
+      const object = await bucket.stat(name, until);
+      const entry = object === null ? null : entryOf(object);
+      const kept = object === null || entry === null ? null : { object, entry };
+      const theirs = kept !== null && isTheirs(kept.entry);
+      if (mayBeWritten) {
+        const fenced = kept !== null && !theirs ? await writeAsItIs(kept, until) : await writeFence(name, object, until);
+        if (fenced === 'done') stopped.add(name);
+      } else if (!theirs) {
+        return forgetStale(index, until);
+      } else if (await removeWhole(kept)) {
+        return;
+      }
+    }
+  };
+
+  /** An object that is no delivery, in the place of whatever stands there. */
+  const writeFence = (name: string, object: StoredObject | null, until: number): Promise<Written> =>
+    bucket.write(name, '', { metadata: {}, customTime: runtime.now() }, object?.generation ?? null, until);
+
+  /** So that whoever has read it conflicts. By another writer, since a change that changes nothing may be none. */
+  const writeAsItIs = ({ object, entry }: Kept, until: number): Promise<Written> => bucket.relabel(object, { metadata: labelsOf({ ...entry, writer: runtime.randomHex(8) }) }, until);
+
+  const mark = async (id: string): Promise<void> => {
+    const until = begin();
+    const name = layout.erased(id);
+    if ((await bucket.stat(name, until)) === null) await bucket.write(name, '', { metadata: {} }, null, until);
   };
 
   /** All names of a list, batch by batch, each in a time of its own; `take` answers whether to go on. */
@@ -176,18 +223,28 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
       const labels = { metadata: labelsOf(fresh), ...(fresh.reason === 'used' ? { customTime: runtime.now() } : {}) };
       const name = layout.truth(delivery.id);
       for (;;) {
-        const object = await bucket.stat(name, until);
+        const [object, erased] = await Promise.all([bucket.stat(name, until), isErased(fresh, until)]);
         const entry = object === null ? null : entryOf(object);
+        if (erased) {
+          if (entry !== null) await removeOne(delivery.id);
+          return null;
+        }
         // An object that is not ours stands where ours belongs: it is written over.
         if (object === null || entry === null) {
           await writeIndexes(fresh, false, until);
+          if (await isErased(fresh, until)) return null;
           if ((await bucket.write(name, body ?? '', labels, object?.generation ?? null, until)) === 'done') return deliveryOf(fresh, body);
           continue;
         }
         if (entry.writer === writer) return deliveryOf(entry, body);
         const next = merged(entry, fresh);
         const kept = { object, entry };
-        const stands = isOnlyCounted(entry, next) ? await countAgain(kept, next, until) : (await move(kept, next, until)) === 'done' ? next : null;
+        const moved = isOnlyCounted(entry, next) ? await countAgain(kept, next, until) : await move(kept, next, until);
+        if (moved === 'erased') {
+          await removeOne(delivery.id);
+          return null;
+        }
+        const stands = moved === 'done' ? next : typeof moved === 'string' ? null : moved;
         if (stands !== null) return deliveryOf(stands, stands.hasBody && body === null ? await bucket.read(name, object.generation, until) : body);
         await pause();
       }
@@ -206,7 +263,9 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
         const entry = object === null ? null : entryOf(object);
         if (object === null || entry === null || entry.writer === writer) return;
         const next: Entry = { ...entry, ...change, ...(entry.reason === 'used' ? { reason: 'used' } : {}), writer };
-        if ((await move({ object, entry }, next, until)) === 'done') return;
+        const moved = await move({ object, entry }, next, until);
+        if (moved === 'erased') return removeOne(id);
+        if (moved === 'done') return;
         await pause();
       }
     },
@@ -241,11 +300,14 @@ export const gcsRawStore = (options: GcsRawStoreOptions): RawStore => {
       await sweepQuarantine();
       return removed;
     },
-    erase: async (callSid, conversationId) => {
-      const isTheirs = ({ entry }: Kept): boolean => entry.call_sid === callSid || (conversationId !== null && entry.conversation_id === conversationId);
-      for (const prefix of layout.related(callSid, conversationId)) {
+    remove: removeOne,
+    erase: async (ids) => {
+      await Promise.all(ids.map(mark));
+      const stopped = new Set<string>();
+      const isTheirs = ({ call_sid, conversation_id }: Entry): boolean => ids.some((id) => call_sid === id || conversation_id === id);
+      for (const prefix of ids.flatMap(layout.related)) {
         await eachBatch({ prefix }, async (indexes) => {
-          await inOrder(indexes, AT_ONCE_COUNT, (index) => eraseOne(index, isTheirs));
+          await inOrder(indexes, AT_ONCE_COUNT, (index) => eraseOne(index, isTheirs, stopped));
           return true;
         });
       }

@@ -11,6 +11,8 @@ const MIGRATIONS = [
    CREATE INDEX deliveries_waiting ON deliveries (conversation_id) WHERE reason = 'waiting';
    CREATE INDEX deliveries_call ON deliveries (call_sid);
    CREATE INDEX deliveries_conversation ON deliveries (conversation_id);`,
+  // Calls and conversations that nothing is kept of any more.
+  'CREATE TABLE erased (id TEXT PRIMARY KEY) WITHOUT ROWID;',
 ];
 
 const COLUMNS = 'id, workspace, tenant, reach_tenant, route, type, reason, conversation_id, agent_id, call_sid, received_at, count';
@@ -25,10 +27,19 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
     VALUES (:id, :workspace, :tenant, :reach_tenant, :route, :type, :reason, :conversation_id, :agent_id, :call_sid, :received_at, 1, :body)
     ON CONFLICT (id) DO UPDATE SET count = count + 1, tenant = coalesce(excluded.tenant, tenant), call_sid = coalesce(excluded.call_sid, call_sid),
       reason = CASE WHEN reason = 'used' THEN 'used' ELSE excluded.reason END`);
+  const remove = sql('DELETE FROM deliveries WHERE id = ?');
+  const erased = sql('SELECT 1 FROM erased WHERE id IN (?, ?)');
+  const removeErased = sql('DELETE FROM deliveries WHERE id = ? AND (call_sid IN (SELECT id FROM erased) OR conversation_id IN (SELECT id FROM erased))');
+  const noteErased = sql('INSERT INTO erased (id) VALUES (?) ON CONFLICT DO NOTHING');
+  const removeAll = sql('DELETE FROM deliveries WHERE call_sid = :id OR conversation_id = :id');
   const read = (work: () => unknown): Promise<Delivery[]> => store.snapshot(() => (work() as Delivery[]).map((row) => ({ ...row })));
   return {
     put: (delivery) =>
       commit(() => {
+        if (erased.get(delivery.call_sid, delivery.conversation_id) !== undefined) {
+          remove.run(delivery.id);
+          return null;
+        }
         insert.run({ ...delivery });
         return { ...(get.get(delivery.id) as unknown as Delivery) };
       }),
@@ -43,6 +54,7 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
           const kept = column === 'reason' ? " AND reason <> 'used'" : '';
           sql(`UPDATE deliveries SET ${column} = ? WHERE id = ?${kept}`).run(value, id);
         }
+        removeErased.run(id);
       }),
     quarantine: (tenant, after, limit) =>
       read(() =>
@@ -64,7 +76,14 @@ export const sqliteRawStore = (options: { readonly path: string; readonly runtim
       ),
     quarantineSize: () => store.snapshot(() => (sql("SELECT COUNT(*) AS size FROM deliveries WHERE (reason = 'used') = 0").get() as { size: number }).size),
     sweep: (before) => commit(() => Number(sql("DELETE FROM deliveries WHERE reason = 'used' AND received_at < ?").run(before).changes)),
-    erase: (callSid, conversationId) => commit(() => void sql('DELETE FROM deliveries WHERE call_sid = ? OR conversation_id = ?').run(callSid, conversationId)),
+    remove: (id) => commit(() => void remove.run(id)),
+    erase: (ids) =>
+      commit(() => {
+        for (const id of ids) {
+          noteErased.run(id);
+          removeAll.run({ id });
+        }
+      }),
     check: () => store.snapshot(() => void sql('SELECT 1 FROM deliveries LIMIT 1').get()),
     close: async () => {
       await commit(() => undefined).catch(() => undefined);

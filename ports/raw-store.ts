@@ -43,10 +43,16 @@ export interface Delivery {
 }
 
 export interface RawStore {
-  /** Keeps it; the same id again raises its count and moves it to the new reason, unless it was used. Answers the kept entry. */
-  put(delivery: Omit<Delivery, 'count'>): Promise<Delivery>;
+  /**
+   * Keeps it; the same id again raises its count and moves it to the new reason, unless it was used. Answers the kept entry.
+   * null: its call or conversation was erased, and nothing of it is kept.
+   */
+  put(delivery: Omit<Delivery, 'count'>): Promise<Delivery | null>;
   get(id: string): Promise<Delivery | null>;
-  /** A delivery in quarantine was used after all, or now belongs elsewhere. Once used it stays so: of two that drive it again at once, one has used it. */
+  /**
+   * A delivery in quarantine was used after all, or now belongs elsewhere. Once used it stays so: of two that drive it again at once,
+   * one has used it. What belongs to an erased call by this is removed.
+   */
   change(id: string, change: Partial<Pick<Delivery, 'reason' | 'tenant' | 'call_sid'>>): Promise<void>;
   /** Everything but `used`, oldest first, bodies left out; `after` is the id of the last entry of the page before. tenant null: all. */
   quarantine(tenant: string | null, after: string | null, limit: number): Promise<readonly Delivery[]>;
@@ -60,8 +66,13 @@ export interface RawStore {
   quarantineSize(): Promise<number>;
   /** Removes used deliveries received before; answers how many. */
   sweep(before: number): Promise<number>;
-  /** Removes everything of one call or conversation. */
-  erase(callSid: string, conversationId: string | null): Promise<void>;
+  /** Removes this one; the same body may come again. */
+  remove(id: string): Promise<void>;
+  /**
+   * Removes everything of these calls and conversations, each by its id, and keeps nothing of them from then on: neither what comes later nor
+   * what is being written meanwhile, whoever dies over it. For good: it asks nobody else whether they were erased.
+   */
+  erase(ids: readonly string[]): Promise<void>;
   check(): Promise<void>;
   close(): Promise<void>;
 }

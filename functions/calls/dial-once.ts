@@ -1,8 +1,10 @@
 import type { Fact } from '../../core/domain/call/facts.ts';
 import type { CallState } from '../../core/domain/call/state.ts';
+import { EarshotError } from '../../core/protocol/codes.ts';
 import type { DialAnswer } from '../../ports/voice-provider.ts';
 import type { Workspace } from '../../ports/directory.ts';
 import type { Parts } from '../parts.ts';
+import { forgetErased } from './forget-erased.ts';
 import { appended } from './publish.ts';
 import { redriveWaiting } from './redrive.ts';
 
@@ -26,7 +28,7 @@ export const dialOnce = async (parts: Parts, workspace: Workspace, call: CallSta
 const saveAnswer = async (parts: Parts, call: CallState, answer: DialAnswer): Promise<void> => {
   switch (answer.result) {
     case 'accepted':
-      await append(parts, call, { kind: 'dial_accepted', attempt: ATTEMPT }, answer.conversation_id, answer.provider_call_id);
+      await bind(parts, call, answer);
       if (answer.conversation_id !== null) await redriveWaiting(parts, answer.conversation_id);
       return;
     case 'refused':
@@ -34,6 +36,16 @@ const saveAnswer = async (parts: Parts, call: CallState, answer: DialAnswer): Pr
       return;
     case 'unknown':
       await append(parts, call, { kind: 'dial_unknown', attempt: ATTEMPT, reason: answer.reason }, null, null);
+  }
+};
+
+const bind = async (parts: Parts, call: CallState, answer: Extract<DialAnswer, { result: 'accepted' }>): Promise<void> => {
+  try {
+    await append(parts, call, { kind: 'dial_accepted', attempt: ATTEMPT }, answer.conversation_id, answer.provider_call_id);
+  } catch (error) {
+    // Erased while its phone rang: only now it is known whose conversation this was.
+    if (error instanceof EarshotError && error.code === 'call_erased') await forgetErased(parts, [answer.conversation_id]);
+    throw error;
   }
 };
 

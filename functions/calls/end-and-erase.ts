@@ -18,7 +18,8 @@ export const endCall = async (parts: Parts, call: CallState): Promise<{ command_
 /**
  * Removes the call whole - log, keys, projection, raw deliveries - and leaves a tombstone at which every door stops. Calls that
  * were merged into it go with it: no id leads to them any more. A crash in between leaves something that can be erased again, since
- * the call itself goes after what only it leads to.
+ * the call itself goes after what only it leads to. What is found out later to be of the call - a conversation that its dial's late
+ * answer names, or the provider - goes as soon as it is told (see `forgetErased`).
  */
 export const eraseCall = async (parts: Parts, call: CallState): Promise<void> => {
   await eraseMerged(parts, call);
@@ -32,10 +33,11 @@ const eraseMerged = async (parts: Parts, owner: CallState): Promise<void> => {
 };
 
 const eraseOne = async (parts: Parts, call: CallState): Promise<void> => {
-  const eraseRaw = (): Promise<void> => parts.rawStore.erase(call.call_sid, call.conversation_id);
-  await eraseRaw();
+  // From here on the store of deliveries keeps nothing of it, also of what is under way.
+  await parts.rawStore.erase([call.call_sid, call.conversation_id].filter((id) => id !== null));
+  const now = await parts.callLog.get(call.call_sid);
+  // Its dial was answered meanwhile.
+  if (now !== null && now.conversation_id !== call.conversation_id) return eraseOne(parts, now);
   await parts.callLog.erase(call.call_sid);
-  // Kept between the two: from now on the tombstone stops what comes.
-  await eraseRaw();
   await publish(parts, { kind: 'events', tenant: call.tenant, call_sid: call.call_sid, epoch: call.epoch, first_seq: 1, texts: [], at: parts.runtime.now() });
 };

@@ -85,7 +85,7 @@ const settle = async (parts: Parts, delivery: Delivery, routed: Routed): Promise
     return { result: 'used', call_sid: routed.call.call_sid };
   }
   if (routed.routed === 'erased') {
-    await parts.rawStore.erase('', delivery.conversation_id);
+    await parts.rawStore.remove(delivery.id);
     return { result: 'erased', call_sid: null };
   }
   return stays(parts, delivery, routed.routed === 'unknown_call' ? 'unusable' : routed.routed);

@@ -9,6 +9,7 @@ import { EarshotError } from '../../core/protocol/codes.ts';
 import type { AppendResult } from '../../ports/call-log.ts';
 import type { Parts } from '../parts.ts';
 import { eraseCall } from './end-and-erase.ts';
+import { forgetErased } from './forget-erased.ts';
 import { appended } from './publish.ts';
 
 /** What a delivery says of where it belongs. */
@@ -43,8 +44,18 @@ export type Routed =
   /** It names a call of ours that does not exist. */
   | { readonly routed: 'unknown_call' };
 
-/** @throws EarshotError `store_unavailable` */
+/**
+ * Appends the facts to their call. Where that was erased, what was kept of it before the log knew that goes as well.
+ * @param mayWait whether a dial without a conversation may still claim theirs
+ * @throws EarshotError `store_unavailable`
+ */
 export const routeFacts = async (parts: Parts, reach: Reach, address: Address, entries: readonly FactEntry[], mayWait = true): Promise<Routed> => {
+  const routed = await routeOrStop(parts, reach, address, entries, mayWait);
+  if (routed.routed === 'erased') await forgetErased(parts, [address.call_sid, address.conversation_id]);
+  return routed;
+};
+
+const routeOrStop = async (parts: Parts, reach: Reach, address: Address, entries: readonly FactEntry[], mayWait: boolean): Promise<Routed> => {
   try {
     return await route(parts, reach, address, entries, mayWait);
   } catch (error) {

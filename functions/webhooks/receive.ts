@@ -87,8 +87,9 @@ const refuseOrKeep = (parts: Parts, id: string, route: WebhookRoute, origin: Ori
 };
 
 const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origin, reading: Unusable, body: string | null): Promise<Receipt> => {
-  if (await isErased(parts, reading.conversation_id)) return { result: 'erased', call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant };
-  await parts.rawStore.put({
+  const told = { call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant } as const;
+  if (await isErased(parts, reading.conversation_id)) return { result: 'erased', ...told };
+  const kept = await parts.rawStore.put({
     id,
     workspace: origin.workspace,
     tenant: await shownTo(parts, origin),
@@ -102,11 +103,15 @@ const keep = async (parts: Parts, id: string, route: WebhookRoute, origin: Origi
     received_at: parts.runtime.now(),
     body,
   });
-  return { result: 'quarantined', call_sid: null, conversation_id: reading.conversation_id, type: reading.type ?? 'none', tenant: origin.tenant };
+  return { result: kept === null ? 'erased' : 'quarantined', ...told };
 };
 
-/** What cannot be used may tell of an erased call all the same. A log that does not answer is no reason to refuse it. */
-const isErased = async (parts: Parts, id: string | null): Promise<boolean> => id !== null && (await parts.callLog.find(id).catch(() => null)) === 'erased';
+/** What cannot be used may tell of an erased call all the same. A log that does not answer is no reason to refuse it: the raw store knows what was erased. */
+const isErased = async (parts: Parts, id: string | null): Promise<boolean> => {
+  if (id === null || (await parts.callLog.find(id).catch(() => null)) !== 'erased') return false;
+  await parts.rawStore.erase([id]);
+  return true;
+};
 
 /** Who sees a delivery in quarantine: the ingest key's tenant, else the tenant that has the whole workspace to itself, else an operator. */
 const shownTo = async (parts: Parts, origin: Origin): Promise<string | null> => {
@@ -154,29 +159,25 @@ const settle = async (parts: Parts, { id, route, origin, text, reading, routed }
     return { result: resultOf(routed), call_sid: call.call_sid, conversation_id: call.conversation_id, type: reading.type, tenant: call.tenant };
   }
   const tenant = ('tenant' in routed ? routed.tenant : null) ?? (await shownTo(parts, origin));
-  await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
+  const kept = await parts.rawStore.put({ ...entry, tenant, reason: routed.routed === 'unknown_call' ? 'unusable' : routed.routed, call_sid: null });
+  if (kept === null) return { result: 'erased', call_sid: null, conversation_id: conversationId, type: reading.type, tenant: origin.tenant };
   if (routed.routed === 'waiting') await freeIfBound(parts, { id, route, origin, text, reading, routed });
   return { result: 'quarantined', call_sid: null, conversation_id: conversationId, type: reading.type, tenant };
 };
 
 /** It is in the log: losing the raw copy loses nothing that was promised, and nobody is kept waiting for it. */
-const keepCopySoon = async (parts: Parts, copy: Parameters<typeof keepCopy>[1]): Promise<void> => {
+const keepCopySoon = async (parts: Parts, copy: Omit<Delivery, 'count'>): Promise<void> => {
   const lost = (): void => parts.log.warn('the raw copy of a delivery was not kept', { delivery: copy.id });
   await new Promise<void>((resolve) => {
     const timer = parts.runtime.after(RAW_COPY_WAIT_MAX_MS, resolve);
-    void keepCopy(parts, copy)
+    void parts.rawStore
+      .put(copy)
       .catch(lost)
       .then(() => {
         timer.cancel();
         resolve();
       });
   });
-};
-
-/** The call may be erased between our append and our keeping the copy: then nobody else would take the copy away. */
-const keepCopy = async (parts: Parts, copy: Omit<Delivery, 'count'> & { readonly call_sid: string }): Promise<void> => {
-  await parts.rawStore.put(copy);
-  if (await isErased(parts, copy.call_sid)) await parts.rawStore.erase(copy.call_sid, copy.conversation_id);
 };
 
 /** The dial may have bound the conversation between our look and our keeping it: then nobody else would free it. */

@@ -2,9 +2,6 @@
 import type { Report } from './violation.ts';
 import type { World } from './world.ts';
 
-/** Longer than any delivery is under way. */
-const UNDER_WAY_MS = 70_000;
-
 export const checkErasures = (world: World, report: Report): void => {
   for (const [callSid, answered] of world.erased) {
     if (answered < world.restoredAt) continue;
@@ -18,22 +15,12 @@ export const checkErasures = (world: World, report: Report): void => {
       else if (same && final.merged_into === null) report('I2', `the conversation of ${callSid} is in the log as ${call.callSid} after its erasure was answered`, call.final?.index ?? null);
     }
     for (const { record, index } of world.of('kept')) {
-      if (record.reason === 'used' && brokenMeanwhile(world, callSid)) continue;
       if (record.call_sid === callSid || (record.conversation_id !== null && ids.has(record.conversation_id))) report('I2', `a delivery of ${callSid} (${record.reason}) is kept after its erasure was answered`, index);
     }
     for (const { record, index } of world.of('shown')) {
       if (record.call_sid === callSid && record.connected && !record.stopped && index > answered) report('I2', `${record.actor} still shows ${callSid}, whose erasure was answered`, index);
     }
   }
-};
-
-/**
- * A delivery that was under way while its call was erased may leave its copy where its process died, or the log did not answer,
- * between keeping the copy and looking again: it goes with all others after seven days.
- */
-const brokenMeanwhile = (world: World, callSid: string): boolean => {
-  const begun = world.of('erase').find(({ record }) => record.call_sid === callSid && record.phase === 'invoke')?.record.at ?? 0;
-  return world.of('fault').some(({ record }) => /^(?:log|function|raw|call_log)_/.test(record.kind) && record.at >= begun - UNDER_WAY_MS && record.at <= begun + UNDER_WAY_MS);
 };
 
 /**

@@ -10,8 +10,11 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-const put = (id: string, more: Partial<Delivery> = {}): Promise<Delivery> =>
-  api.parts.rawStore.put({ id: id.padEnd(64, '0'), workspace: 'w1', tenant: 't1', reach_tenant: null, route: 'post-call', type: 'post_call_transcription', reason: 'unusable', conversation_id: null, agent_id: null, call_sid: null, received_at: Date.now(), body: '{"canary":1}', ...more });
+const put = async (id: string, more: Partial<Delivery> = {}): Promise<Delivery> => {
+  const kept = await api.parts.rawStore.put({ id: id.padEnd(64, '0'), workspace: 'w1', tenant: 't1', reach_tenant: null, route: 'post-call', type: 'post_call_transcription', reason: 'unusable', conversation_id: null, agent_id: null, call_sid: null, received_at: Date.now(), body: '{"canary":1}', ...more });
+  if (kept === null) throw new Error('it was not kept');
+  return kept;
+};
 const ids = (body: Record<string, unknown>): string[] => (body['deliveries'] as { id: string }[]).map((delivery) => delivery.id.replace(/0+$/, ''));
 
 describe('the quarantine', () => {

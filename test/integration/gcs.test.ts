@@ -46,7 +46,8 @@ describe('a process that ends between any two requests', () => {
     ['takes a repeat', (store) => store.put(rawDelivery('u', { received_at: 2_000 }))],
     ['takes a repeat that was used', (store) => store.put(rawDelivery('w', { received_at: 2_000 }))],
     ['notes that a delivery was used', (store) => store.change('w', { reason: 'used', tenant: 't1', call_sid: 'EL_c1' })],
-    ['erases a conversation', (store) => store.erase('EL_c1', 'c1')],
+    ['erases a conversation', (store) => store.erase(['EL_c1', 'c1'])],
+    ['removes a delivery', (store) => store.remove('u')],
     ['sweeps', (store) => store.sweep(1_500)],
   ];
 
@@ -105,15 +106,16 @@ const randomOperation = (random: () => number): ((store: RawStore) => Promise<un
   const delivery = rawDelivery(id, {
     reason: one('used', 'waiting', 'to_fetch', 'unusable'),
     tenant: one('t1', 't2', null),
-    call_sid: one('EL_c1', 'EL_c2', null),
-    conversation_id: one('c1', 'c2', null),
+    call_sid: one('EL_c1', 'EL_c2', 'EL_c3', 'EL_c4', null),
+    conversation_id: one('c1', 'c2', 'c3', 'c4', null),
     received_at: Math.floor(random() * 5),
     body: `{"of":"${id}"}`,
   });
   const roll = random();
   if (roll < 0.6) return (store) => store.put(delivery);
   if (roll < 0.8) return (store) => store.change(id, { reason: delivery.reason, tenant: delivery.tenant });
-  if (roll < 0.9) return (store) => store.erase(one('EL_c1', 'EL_c2'), one('c1', null));
+  if (roll < 0.82) return (store) => store.erase([one('EL_c1', 'EL_c2'), one('c1', 'c2')]);
+  if (roll < 0.9) return (store) => store.remove(id);
   return (store) => store.sweep(delivery.received_at);
 };
 
@@ -163,8 +165,8 @@ describe('faults', () => {
     }
     await later.sweep(0);
     expect([rig.missing(), rig.stale().filter((name) => name.startsWith('quarantine/'))]).toEqual([[], []]);
-    await later.erase('EL_c1', 'c1');
-    await later.erase('EL_c2', 'c2');
+    await later.erase(['EL_c1', 'c1', 'EL_c2', 'c2']);
+    await later.erase(['EL_c3', 'c3', 'EL_c4', 'c4']);
     const left = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => later.get(id)));
     expect(left.filter((one) => one !== null && (one.conversation_id !== null || one.call_sid !== null))).toEqual([]);
   }, 60_000);
@@ -199,18 +201,47 @@ describe('faults', () => {
     expect((await quick.pending('waiting', null, 10)).map(({ id }) => id)).toEqual(['d1']);
   });
 
-  it('of one that keeps a delivery late do not hide it from an erasure, though the same was kept and erased meanwhile', async () => {
+  it.each([
+    ['nobody else keeps it', () => Promise.resolve()],
+    ['the same was kept meanwhile', (quick: RawStore) => quick.put(rawDelivery('d1'))],
+  ])('of one that keeps a delivery late do not bring it past an erasure: %s', async (_what, meanwhile) => {
     const [slow, quick] = [rig.store({ aheadMs: 0 }), rig.store({ aheadMs: 0 })];
     const { held, letGo } = hold((kind, name) => kind === 'write' && name === 'deliveries/d1');
     const put = slow.put(rawDelivery('d1'));
     await limited(held, 'the writing');
-    await quick.put(rawDelivery('d1'));
-    await quick.erase('EL_c1', 'c1');
+    await meanwhile(quick);
+    await quick.erase(['EL_c1', 'c1']);
     letGo();
-    await put;
-    expect(rig.missing()).toEqual([]);
-    await quick.erase('', 'c1');
-    expect(await quick.get('d1')).toBeNull();
+    expect(await put).toBeNull();
+    expect([await quick.get('d1'), rig.missing()]).toEqual([null, []]);
+  });
+
+  it('of one that gives a delivery to a call late do not bring it past the erasure of that call', async () => {
+    const [slow, quick] = [rig.store({ aheadMs: 0 }), rig.store({ aheadMs: 0 })];
+    await slow.put(waiting('d1', { conversation_id: null }));
+    await slow.put(waiting('d2', { conversation_id: null }));
+    const { held, letGo } = hold((kind, name) => kind === 'change' && name === 'deliveries/d1');
+    const given = slow.change('d1', { reason: 'used', tenant: 't1', call_sid: 'EL_c1' });
+    await limited(held, 'the change');
+    await quick.erase(['EL_c1']);
+    letGo();
+    await given;
+    expect([await quick.get('d1'), (await quick.get('d2'))?.reason, rig.missing()]).toEqual([null, 'waiting', []]);
+  });
+
+  it('of one that erases and dies leave something that can be erased again, and nothing is kept of it in between', async () => {
+    const [dying, next] = [rig.store({ aheadMs: 0 }), rig.store({ aheadMs: 0 })];
+    await dying.put(rawDelivery('d1'));
+    rig.server.fault = ({ kind, name }) => {
+      if (kind !== 'list' && !(kind === 'write' && name.startsWith('deliveries/'))) return null;
+      void dying.close();
+      return { answer: 'cut', applied: false };
+    };
+    await expect(limited(dying.erase(['EL_c1', 'c1']), 'the end')).rejects.toMatchObject({ code: 'store_unavailable' });
+    rig.server.fault = () => null;
+    expect([await next.put(rawDelivery('d2')), (await next.get('d1'))?.id]).toEqual([null, 'd1']);
+    await next.erase(['EL_c1', 'c1']);
+    expect([await next.get('d1'), await next.get('d2')]).toEqual([null, null]);
   });
 
   it('never make a repeat fail because its count cannot be written', async () => {
@@ -245,7 +276,8 @@ describe('faults', () => {
     ['since', (store) => store.since('t1', START, 10)],
     ['quarantineSize', (store) => store.quarantineSize()],
     ['sweep', (store) => store.sweep(1)],
-    ['erase', (store) => store.erase('EL_c1', 'c1')],
+    ['erase', (store) => store.erase(['EL_c1', 'c1'])],
+    ['remove', (store) => store.remove('d1')],
     ['check', (store) => store.check()],
   ];
   it.each(everything)('end in store_unavailable within its time where no request is answered: %s', async (_name, run) => {
@@ -308,6 +340,7 @@ describe('what lies in the bucket', () => {
     const store = rig.store();
     await store.put(rawDelivery('d1', { tenant: 'acme', call_sid: 'EL_secret', conversation_id: 'conv_secret' }));
     await store.put(waiting('d2', { tenant: 'acme', conversation_id: 'conv_secret' }));
+    await store.erase(['EL_secret']);
     expect(rig.names().join()).not.toMatch(/acme|secret/);
   });
 
@@ -325,12 +358,24 @@ describe('what lies in the bucket', () => {
     expect(await later.quarantineSize()).toBe(0);
   });
 
-  it('leaves nothing of what was erased', async () => {
+  it('leaves nothing of what was erased but its marks', async () => {
     const store = rig.store();
     await store.put(rawDelivery('u'));
     await store.put(waiting('q'));
-    await store.erase('EL_c1', 'c1');
-    expect(rig.names()).toEqual([]);
+    await store.erase(['EL_c1', 'c1']);
+    expect(rig.names().map((name) => name.slice(0, name.indexOf('/')))).toEqual(['erased', 'erased']);
+  });
+
+  it('of what is erased before it has settled is an empty fence, which a rule by custom time removes', async () => {
+    const store = rig.store({ aheadMs: 0 });
+    await store.put(waiting('q'));
+    await store.erase(['c1']);
+    const fences = rig.server.objects('raw').filter(({ resource }) => resource.name.startsWith('deliveries/'));
+    expect(fences.map(({ resource, content }) => [resource.name, resource.customTime !== undefined, resource.metadata ?? {}, content.length])).toEqual([['deliveries/q', true, {}, 0]]);
+    const later = rig.store();
+    expect([await later.get('q'), await later.quarantine(null, null, 10)]).toEqual([null, []]);
+    await later.sweep(0);
+    expect([rig.stale(), await later.quarantineSize()]).toEqual([[], 0]);
   });
 
   it('is paged through in many lists as in one', async () => {
@@ -364,7 +409,7 @@ describe('closing', () => {
     rig.server.fault = () => ({ answer: 'hang', applied: false });
     const store = rig.store();
     const asked = [store.put(rawDelivery('d1')), store.get('d1'), store.quarantineSize()].map((one) => one.catch((error: unknown) => (error as { code?: unknown }).code));
-    await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(3);
+    await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(5);
     await store.close();
     expect(await limited(Promise.all(asked), 'the failures')).toEqual(['store_unavailable', 'store_unavailable', 'store_unavailable']);
     await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(0);

@@ -482,8 +482,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'raw deliveries outlive the erasure of their call',
     invariants: ['I2'],
-    edits: [edit('functions/calls/end-and-erase.ts', '  await eraseRaw();\n  await parts.callLog.erase(call.call_sid);\n  // Kept between the two: from now on the tombstone stops what comes.\n  await eraseRaw();', '  void eraseRaw;\n  await parts.callLog.erase(call.call_sid);')],
+    edits: [edit('functions/calls/end-and-erase.ts', '  await parts.rawStore.erase([call.call_sid, call.conversation_id].filter((id) => id !== null));\n', '')],
     plan: { call_erased: 1 },
+  },
+  {
+    name: 'the raw store keeps what comes after its call was erased',
+    invariants: ['I2'],
+    edits: [edit('ports/raw-store.sqlite.ts', 'if (erased.get(delivery.call_sid, delivery.conversation_id) !== undefined) {', 'if (void erased) {')],
+    plan: { call_erased: 1, webhook_other: 1, log_unavailable: 1, log_outage: 1 },
+  },
+  {
+    name: 'what was kept of a conversation outlives the news that its call was erased',
+    invariants: ['I2'],
+    edits: [edit(ROUTE_FACTS, "if (routed.routed === 'erased') await forgetErased(parts, [address.call_sid, address.conversation_id]);", 'void forgetErased;')],
+    plan: { call_erased: 1, webhook_foreign: 1, dial_without_id: 1 },
   },
   {
     name: 'sessions that are gone are kept',

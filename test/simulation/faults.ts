@@ -24,7 +24,7 @@ export const FAULTS = {
   log_outage: { what: 'the log is down for a while', everyMs: 30_000 },
   log_down_long: { what: 'the log is down for ten minutes', everyMs: 90_000 },
   history_removed: { what: 'an event in the middle of a log is gone', everyMs: 30_000 },
-  raw_unavailable: { what: 'the raw store refuses', share: 0.08 },
+  raw_unavailable: { what: 'the raw store refuses, or does as asked and answers with an error', share: 0.08 },
   directory_unavailable: { what: 'the directory refuses a question', share: 0.03 },
   directory_outage: { what: 'the directory is down for a while', everyMs: 40_000 },
   // The bus

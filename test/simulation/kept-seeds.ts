@@ -15,5 +15,11 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
   { seed: 1000, faults: ['webhook_forged', 'right_removed'], found: "the log's generation came from SQLite's own chance, so that no run could be repeated" },
   { seed: 60, faults: null, found: "words that came by a dialled call's id before its merger stand in that call's own log" },
   { seed: 223, faults: null, found: 'a delivery of an erased call that nobody could use was kept in quarantine' },
+  {
+    seed: 23427767,
+    faults: ['dial_answer_late', 'webhook_foreign', 'nothing_live', 'token_bad', 'right_removed', 'call_erased', 'clock_jump'],
+    found: 'what somebody else had sent of a conversation was kept, though the call whose conversation that turned out to be was erased',
+  },
+  { seed: 23428239, faults: ['log_down_long', 'webhook_other', 'call_erased'], found: 'a delivery of an erased call that nobody could use was kept while the log did not answer' },
   { seed: 46, faults: null, found: 'a board that the log could not answer was never asked for again, and the screen said that it is live' },
 ];

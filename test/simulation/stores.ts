@@ -63,7 +63,7 @@ export class Stores {
       this.kept.add(delivery.id);
       return this.rawStore.put(delivery);
     };
-    return this.#behind(actor, { ...this.rawStore, put, change }, () => this.#struck(['raw_unavailable']));
+    return this.#behind(actor, { ...this.rawStore, put, change }, () => this.#rawFate());
   }
 
   /** What the log still has: removed events are missing, those behind them follow. */
@@ -101,6 +101,12 @@ export class Stores {
     if (WRITES.has(method) && faults.strikes('log_unknown_commit', method)) return { fate: 'answer_lost', error: unavailable() };
     if (faults.strikes('log_unavailable', method)) return refused();
     return faults.strikes('log_slow', method) ? { fate: 'answered', lateMs: faults.chance('log_slow')() * SLOW_MAX_MS } : { fate: 'answered' };
+  }
+
+  #rawFate(): Fate {
+    const { faults } = this.#world;
+    if (!faults.strikes('raw_unavailable')) return { fate: 'answered' };
+    return faults.chance('raw answer lost')() < 0.5 ? { fate: 'answer_lost', error: unavailable() } : refused();
   }
 
   #struck(kinds: readonly FaultKind[]): Fate {

@@ -205,6 +205,12 @@ const erased = (phase: 'ok' | 'unknown' | 'fail'): HistoryRecord[] => [
   { at: 40_000, actor: 'service', op: 'erase', phase: 'invoke', call_sid: CALL, status: null },
   { at: 40_010, actor: 'service', op: 'erase', phase, call_sid: CALL, status: phase === 'ok' ? 204 : null },
 ];
+/** The call was erased and is gone, and so is what its screens showed. */
+const gone: Change = (parts) => {
+  parts.first = erased('ok').map((record) => (record.op === 'erase' && record.phase === 'invoke' ? { ...record, conversation_id: 'conv_1' } : record));
+  forgetWatched(parts);
+};
+const kept = (reason: string, callSid: string | null, conversationId: string | null): HistoryRecord => ({ at: 100_000, actor: 'auditor', op: 'kept', reason, call_sid: callSid, conversation_id: conversationId });
 
 describe('a history in which all was well', () => {
   it('is sound, also when it was written to a file and read again', () => {
@@ -267,6 +273,8 @@ describe('a broken history is caught', () => {
     ['I2', 'a failed erasure is no excuse', (parts) => { parts.first = erased('fail'); forgetWatched(parts); }],
     ['I2', 'a call that a request was answered with is not in the log', forget(DIALLED)],
     ['I2', 'a call is in the log again after it was erased', (parts) => void (parts.first = erased('ok'))],
+    ['I2', 'a delivery that was used by an erased call is kept, though a process died over the erasure', (parts) => { gone(parts); parts.first.push({ at: 40_020, actor: 'world', op: 'fault', kind: 'function_crash', detail: null }); parts.readings.push(kept('used', CALL, null)); }],
+    ['I2', 'a delivery of the conversation of an erased call waits in quarantine', (parts) => { gone(parts); parts.readings.push(kept('foreign', null, 'conv_1')); }],
     ['I2', 'a viewer that stayed was not given the end', (parts) => void (parts.screen = without(parts.screen, isEvent(11)))],
     ['I2', 'a viewer that stayed was given nothing at all', (parts) => void parts.screen.push({ at: 6_000, actor: 'viewer-4', op: 'follow', user: 'anna', tenant: 't1', id: 'conv_1' })],
     ['I2', 'a viewer that closed its client only after the last look was not given the end', (parts) => { parts.screen = without(parts.screen, isEvent(11)); parts.end.push({ at: 110_000, actor: 'viewer-1', op: 'stopped', code: null }); }],
@@ -387,6 +395,7 @@ describe('what may be is no violation', () => {
     ['a new version whose answer never came was not taken', (parts) => void parts.incoming.push(...finalDelivered(2, SAID.slice(0, 1), { status: null }))],
     ['an empty transcript took nothing back', (parts) => void parts.incoming.push(...finalDelivered(2, []))],
     ['a call is gone that may have been erased', (parts) => { parts.first = erased('unknown'); forgetWatched(parts); }],
+    ['a call is gone that was erased, and other deliveries are kept', (parts) => { gone(parts); parts.readings.push(kept('used', DIALLED, 'conv_2'), kept('unassigned', null, null)); }],
     ['a call is there that may have been erased', (parts) => void (parts.first = erased('unknown'))],
     ['what was answered before a restore is gone', (parts) => { parts.end.unshift({ at: 1, actor: 'run', op: 'fault', kind: RESTORE_FAULT, detail: null }); parts.incoming.push(...turnDelivered('t9', 'Lost words')); }],
     [

@@ -5,7 +5,7 @@ import { toLines } from '../history/history.ts';
 import { FAULT_KINDS, type FaultKind } from './faults.ts';
 import { runSeed } from './run.ts';
 import { shrink } from './shrink.ts';
-import { summaryLines } from './summary.ts';
+import { failureLines, summaryLines } from './summary.ts';
 import { ordersOf, swarm } from './swarm.ts';
 
 const USAGE = 'npm run simulate -- [--seeds 1000] [--from n] [--seed n] [--faults a,b] [--calls n] [--history file]';
@@ -61,7 +61,7 @@ const many = async (only: readonly FaultKind[] | null): Promise<boolean> => {
       if (done % every === 0) say(`${done} of ${seeds.length} seeds, ${failed} failed`);
     },
   });
-  for (const line of summaryLines(summary)) say(line);
+  for (const line of [...summaryLines(summary), ...failureLines(summary)]) say(line);
   // With few seeds, or few faults, nothing says that everything is reached.
   const reached = only !== null || seeds.length < 1_000 || summary.neverReached.length === 0;
   if (!reached) say(`never reached: ${summary.neverReached.join(', ')}`);

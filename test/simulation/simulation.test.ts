@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FaultKind } from './faults.ts';
 import { KEPT_SEEDS } from './kept-seeds.ts';
 import { runSeed } from './run.ts';
-import { summaryLines } from './summary.ts';
+import { failureLines, summaryLines } from './summary.ts';
 import { ordersOf, swarm, type Summary } from './swarm.ts';
 
 const PROCESSES = 2;
@@ -14,8 +14,8 @@ const from = Math.floor(Math.random() * 1e8);
 
 const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, place) => first + place);
 
-/** What a person needs who reads of a failure. */
-const told = (summary: Summary): string => summaryLines(summary).slice(-40).join('\n');
+/** What a person needs who reads of a failure, first what is needed most: output may be cut. */
+const told = (summary: Summary): string => [...failureLines(summary), ...summaryLines(summary)].join('\n');
 
 describe('the whole product in a simulated world', () => {
   it.each(KEPT_SEEDS)('keeps its promise on seed $seed, which once found: $found', async ({ seed, faults }) => {

@@ -7,6 +7,18 @@ const HOUR_MS = 3_600_000;
 /** Violations told of each failing seed. */
 const TOLD = 3;
 
+/** The seeds that failed, then what each of them broke and how to run it again: the shortest first, so that what is cut off says least. */
+export const failureLines = ({ failures }: Summary): string[] => {
+  if (failures.length === 0) return [];
+  const told = failures.map(({ seed, faults, violations }) => [
+    `seed ${seed} failed; again with: npm run simulate -- --seed ${seed}`,
+    ...violations.slice(0, TOLD).map(({ invariant, at, what }) => `  ${invariant} at ${at ?? '-'}: ${what}`),
+    `  faults: ${faults.join(',')}`,
+  ]);
+  const size = (lines: readonly string[]): number => lines.join('').length;
+  return [`failed: ${failures.map(({ seed }) => seed).join(', ')}`, ...told.sort((one, other) => size(one) - size(other)).flat()];
+};
+
 /** One line each, figures right-aligned. */
 export const summaryLines = (summary: Summary): string[] => {
   const rows: (readonly [string, number | string])[] = [
@@ -25,9 +37,5 @@ export const summaryLines = (summary: Summary): string[] => {
     ['violations', summary.failures.reduce((sum, { violations }) => sum + violations.length, 0)],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
-  const failures = summary.failures.flatMap(({ seed, faults, violations }) => [
-    `seed ${seed} failed; again with: npm run simulate -- --seed ${seed}   (faults: ${faults.join(',')})`,
-    ...violations.slice(0, TOLD).map(({ invariant, at, what }) => `  ${invariant} at ${at ?? '-'}: ${what}`),
-  ]);
-  return [...rows.map(([name, value]) => (name === '' ? '' : `${name.padEnd(width)}  ${String(value).padStart(10)}`)), ...failures];
+  return rows.map(([name, value]) => (name === '' ? '' : `${name.padEnd(width)}  ${String(value).padStart(10)}`));
 };

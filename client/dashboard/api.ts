@@ -32,7 +32,7 @@ const answerOf = async (path: string, { method = 'GET', query = {}, body, header
   });
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
-  if (answer.status === 401) signInEnded();
+  if (answer.status === 401) signInEnded(problem.code, token);
   throw problem;
 };
 

@@ -1,42 +1,51 @@
 /** How the connection is, always in sight: so that a silent caller never looks like a broken pipe. */
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import type { Connection } from '../index.ts';
-import { connection } from './live.ts';
+import { computed, signal } from '@preact/signals';
+import { connectionWords } from './connection-words.ts';
+import { connection, delays, feed, notFound, stoppedBy } from './live.ts';
+import { ended } from './session.ts';
+import { tick } from './times.ts';
 
-/** What a dispatcher reads. @param now `performance.now()` */
-export const connectionText = (is: Connection | null, now: number): string => {
-  if (is === null) return 'Connecting ...';
-  const seconds = Math.max(0, Math.round((now - is.since) / 1000));
-  const retry = is.retryAt === null ? 'trying now' : `next try in ${Math.max(0, Math.ceil((is.retryAt - now) / 1000))} s`;
-  switch (is.state) {
-    case 'connecting':
-      return 'Connecting ...';
-    case 'live':
-      return is.via === 'poll' ? 'Live by polling' : 'Live';
-    case 'catching_up':
-      return 'Catching up ...';
-    case 'unverified':
-      return `Not confirmed for ${seconds} s`;
-    case 'lost':
-      return `Connection lost ${seconds} s ago, ${retry}`;
-    case 'restored':
-      return 'Connection restored, nothing is missing';
-    case 'stopped':
-      return 'Stopped';
-  }
+const online = signal(true);
+
+/** Follows whether the device has a network. Once, when the page begins. */
+export const followNetwork = (): void => {
+  const look = (): void => {
+    online.value = navigator.onLine;
+  };
+  addEventListener('online', look);
+  addEventListener('offline', look);
+  look();
 };
+
+const words = computed(() =>
+  connectionWords({
+    connection: connection.value,
+    now: Math.max(tick.value, connection.value?.since ?? 0),
+    serverNow: feed.value?.serverNow() ?? null,
+    delay: delays.last,
+    notFound: notFound.value,
+    online: online.value,
+    stoppedBy: stoppedBy.value,
+    signInEnded: ended.value !== null,
+  }),
+);
+/** Changes only where there is something worth saying: a time that ticks is not. */
+const announced = computed(() => words.value.announced);
+const banner = computed(() => words.value.banner);
 
 export const ConnectionLine = () => {
-  const now = useSignal(performance.now());
-  useEffect(() => {
-    const timer = setInterval(() => (now.value = performance.now()), 1000);
-    return () => clearInterval(timer);
-  }, [now]);
-  const is = connection.value;
+  const { mood, line } = words.value;
   return (
-    <p class={`connection ${is?.state ?? 'connecting'}`} role="status">
-      {connectionText(is, now.value)}
-    </p>
+    <>
+      <p class={`connection ${mood}`} aria-hidden="true" title="How new what you see is. Confirmed: the relay has compared with the log that nothing is missing.">
+        {line}
+      </p>
+      <p class="visually-hidden" role="status">
+        {announced.value}
+      </p>
+    </>
   );
 };
+
+/** Over the content, while what it shows may be old. */
+export const ConnectionBanner = () => (banner.value === null ? null : <p class="banner">{banner.value}</p>);

@@ -1,6 +1,10 @@
-/** Signing in; over the page where the sign-in of somebody who was in ended. */
+/** Signing in: the first thing one sees; and over the page where the sign-in of whoever was in has ended. */
 import { useSignal } from '@preact/signals';
-import { endedBecause, signIn } from './session.ts';
+import { useEffect } from 'preact/hooks';
+import { Dialog } from './dialog.tsx';
+import { ApiProblem, sentenceOf } from './http.ts';
+import { ended, person, signIn, signOut } from './session.ts';
+import { age, tick } from './times.ts';
 
 interface FirstLogin {
   readonly username: string;
@@ -13,10 +17,30 @@ const firstLogin = (): FirstLogin | null => {
   return content === null ? null : (JSON.parse(content) as FirstLogin);
 };
 
-export const SignIn = () => {
+/** The whole page, while nobody is signed in. */
+export const SignInPage = () => (
+  <main class="sign-in">
+    <SignInForm heading="Earshot" said="Every call within earshot." />
+  </main>
+);
+
+/** Over the page, which keeps what it shows. */
+export const SignInAgain = () => (
+  <Dialog label="Sign in again" onClose={null}>
+    <SignInForm heading="Sign in again" said={ended.value ?? ''} />
+  </Dialog>
+);
+
+const SignInForm = ({ heading, said }: { readonly heading: string; readonly said: string }) => {
   const problem = useSignal<string | null>(null);
+  const restsUntil = useSignal(0);
   const busy = useSignal(false);
   const first = firstLogin();
+  const again = person.value;
+  useEffect(() => {
+    const field = document.querySelector<HTMLInputElement>(`#${again === null && first === null ? 'username' : 'password'}`);
+    field?.focus();
+  }, []);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const data = new FormData(event.currentTarget as HTMLFormElement);
@@ -29,34 +53,44 @@ export const SignIn = () => {
     try {
       await signIn(field('username'), field('password'));
     } catch (error) {
-      problem.value = error instanceof Error ? error.message : 'Something went wrong.';
+      problem.value = sentenceOf(error);
+      if (error instanceof ApiProblem && error.retryAfterSeconds !== null) restsUntil.value = performance.now() + error.retryAfterSeconds * 1000;
     } finally {
       busy.value = false;
     }
   };
+  const restsMs = restsUntil.value === 0 ? 0 : restsUntil.value - tick.value;
   return (
-    <div class={endedBecause.value === null ? 'sign-in' : 'sign-in over'} role={endedBecause.value === null ? undefined : 'dialog'} aria-modal={endedBecause.value === null ? undefined : true} aria-label="Sign in">
-      <form onSubmit={(event) => void submit(event)}>
-        <h1>Earshot</h1>
-        <p>{endedBecause.value ?? 'Every call within earshot.'}</p>
-        <label>
-          User name <input name="username" autocomplete="username" required defaultValue={first?.username} />
-        </label>
-        <label>
-          Password <input name="password" type="password" autocomplete="current-password" required defaultValue={first?.password} />
-        </label>
-        <button class="primary" disabled={busy.value}>
+    <form onSubmit={(event) => void submit(event)}>
+      <h1>{heading}</h1>
+      <p class="hint">{said}</p>
+      <label class="field">
+        User name
+        <input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required defaultValue={again?.username ?? first?.username} />
+      </label>
+      <label class="field">
+        Password
+        <input id="password" name="password" type="password" autocomplete="current-password" required defaultValue={again === null ? first?.password : undefined} />
+      </label>
+      <p role="alert" class="problem">
+        {problem.value}
+      </p>
+      {restsMs > 0 ? <p class="hint">You can try again in {age(restsMs)}.</p> : null}
+      <div class="actions">
+        {again === null ? null : (
+          <button type="button" class="quiet" onClick={signOut}>
+            Sign out
+          </button>
+        )}
+        <button class="primary" disabled={busy.value || restsMs > 0}>
           {busy.value ? 'Signing in ...' : 'Sign in'}
         </button>
-        <p role="alert" class="problem">
-          {problem.value}
+      </div>
+      {first === null || again !== null ? null : (
+        <p class="hint">
+          On this machine: <code>{first.username}</code> / <code>{first.password}</code>
         </p>
-        {first === null ? null : (
-          <p class="hint">
-            On this machine: <code>{first.username}</code> / <code>{first.password}</code>
-          </p>
-        )}
-      </form>
-    </div>
+      )}
+    </form>
   );
 };

@@ -1,13 +1,48 @@
-/** Times as a person reads them, in the zone of whoever looks. */
+/** Times as a person reads them, in the zone of whoever looks; and the one tick that all running times share. */
+import { signal } from '@preact/signals';
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+const TICK_MS = 1_000;
 
-/** `14:03:22`. @param at RFC 3339 */
-export const clockTime = (at: string): string => CLOCK.format(new Date(at));
+let ticking: ReturnType<typeof setInterval> | undefined;
 
-/** `Nov 21, 2026, 14:03 CET`. @param at RFC 3339 */
-export const dayAndTime = (at: string): string => DAY_AND_CLOCK.format(new Date(at));
+/** `performance.now()`, anew each second while something looks at it. */
+export const tick = signal(0, {
+  watched() {
+    this.value = performance.now();
+    ticking = setInterval(() => {
+      this.value = performance.now();
+    }, TICK_MS);
+  },
+  unwatched() {
+    clearInterval(ticking);
+  },
+});
+
+/** The page's language, or English where a browser names one that is none (`en-US@posix`). */
+const language = ((): string | undefined => {
+  try {
+    return Intl.getCanonicalLocales(globalThis.navigator.language)[0];
+  } catch {
+    return 'en-US';
+  }
+})();
+
+const CLOCK = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const DAY_AND_CLOCK = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
+
+/** `14:03:22`; nothing of what is no time. @param at RFC 3339, or milliseconds since 1970 */
+export const clockTime = (at: string | number): string => format(CLOCK, at);
+
+/** `Nov 21, 2026, 14:03:22 CST`: with its zone, for that is the reader's and not everybody's. @param at RFC 3339, or milliseconds since 1970 */
+export const dayAndTime = (at: string | number): string => format(DAY_AND_CLOCK, at);
+
+/** `2026-11-21 20:03:22 UTC`. @param at RFC 3339 */
+export const utc = (at: string): string => `${at.slice(0, 19).replace('T', ' ')} UTC`;
+
+const format = (way: Intl.DateTimeFormat, at: string | number): string => {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? '' : way.format(date);
+};
 
 /** `0:07`, `12:40`, `1:02:03`. */
 export const duration = (seconds: number): string => {

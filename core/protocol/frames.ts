@@ -118,6 +118,7 @@ export const BoardRow = z.object({
   status: CallStatus,
   created_at: Timestamp.describe('when the call was asked for or first heard of: it never changes, so rows can be ordered by it'),
   started_at: Timestamp.nullable(),
+  ended_at: Timestamp.nullable(),
   last_line: z.string().nullable(),
   epoch: z.string(),
   last_seq: z.int().nonnegative(),

@@ -24,6 +24,7 @@ describe('the board', () => {
         status: 'in_progress',
         created_at: new Date(T).toISOString(),
         started_at: new Date(T).toISOString(),
+        ended_at: null,
         last_line: 'Hey',
         epoch: '1.x',
         last_seq: 3,
@@ -48,6 +49,13 @@ describe('the board', () => {
     expect(board.snapshot({}).map((row) => [row.last_seq, row.status])).toEqual([[13, 'completed']]);
     board.put(call('EL_1', { last_seq: 13, changed_at: T + 4_000, status: 'completed' }), T);
     expect(board.snapshot({})[0]?.changed_at).toBe(new Date(T + 5_000).toISOString());
+  });
+
+  it('says when a call ended: by its outcome, else by its last change', () => {
+    const board = new Board();
+    board.put(call('EL_1', { status: 'completed', changed_at: T + 9_000, call_end_time: T + 5_000 }), T);
+    board.put(call('EL_2', { status: 'failed', changed_at: T + 9_000 }), T);
+    expect(board.snapshot({}).map(({ ended_at }) => ended_at)).toEqual([new Date(T + 5_000).toISOString(), new Date(T + 9_000).toISOString()]);
   });
 
   it('says nothing of a start that was not yet', () => {

@@ -35,6 +35,10 @@ export interface BoardChanges {
 const GONE_MAX_COUNT = 1_000;
 
 const time = (ms: number): string => new Date(ms).toISOString();
+const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
+
+/** When the call ended, as far as is known; null: it has not. */
+const endOf = (call: CallState): number | null => (isTerminal(call.status) ? (call.call_end_time ?? call.changed_at) : null);
 
 /** The row of a call. */
 export const boardRow = (call: CallState): BoardRow => ({
@@ -44,7 +48,8 @@ export const boardRow = (call: CallState): BoardRow => ({
   agent_id: call.agent_id,
   status: call.status,
   created_at: time(call.created_at),
-  started_at: call.started_at === null ? null : time(call.started_at),
+  started_at: timeOrNull(call.started_at),
+  ended_at: timeOrNull(endOf(call)),
   last_line: call.last_line,
   epoch: call.epoch,
   last_seq: call.last_seq,
@@ -70,7 +75,7 @@ export class Board {
 
   /** A call as the log shows it. An older sight of it than the one here changes nothing. */
   put(call: CallState, now: number): void {
-    const endedAt = isTerminal(call.status) ? (call.call_end_time ?? call.changed_at) : null;
+    const endedAt = endOf(call);
     if (call.merged_into !== null || (endedAt !== null && endedAt < now - BOARD_ENDED_MS)) {
       this.remove(call.call_sid);
       return;

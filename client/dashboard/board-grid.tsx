@@ -11,20 +11,22 @@ import { counted } from './numbers.ts';
 import { go, route } from './route.ts';
 import { movedBy, rowWindow, scrolledTo } from './row-window.ts';
 
-const COLUMNS = ['Status', 'Driver', 'Last words', 'Lasted', 'Updated', 'Agent'] as const;
+const COLUMNS = { 'c-status': 'Status', 'c-driver': 'Driver', 'c-said': 'Last words', 'c-lasted': 'Lasted', 'c-updated': 'Updated', 'c-agent': 'Agent' } as const;
 
 /** Heights in rem: one line to a row; two where there is no room for all columns. */
 const ROW_REM = 2.5;
 const TWO_LINE_ROW_REM = 4;
 const HEAD_REM = 2.1;
 /** Below it a row has two lines. */
-const WIDE_MIN_REM = 46;
+const ONE_LINE_MIN_REM = 44;
+/** From here on the agent has a column. */
+const AGENT_MIN_REM = 60;
 
 interface Size {
   /** What is in sight of the rows, px. */
   readonly height: number;
   readonly rowHeight: number;
-  readonly twoLines: boolean;
+  readonly layout: 'wide' | 'narrow' | 'two-lines';
 }
 
 /** The first row in sight, and how much of it is scrolled away, px. */
@@ -35,16 +37,17 @@ interface Anchor {
 
 const sizeOf = (scroller: HTMLElement): Size => {
   const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
-  const twoLines = scroller.clientWidth < WIDE_MIN_REM * rem;
+  const width = scroller.clientWidth / rem;
+  const twoLines = width < ONE_LINE_MIN_REM;
   const head = twoLines ? 0 : Math.round(HEAD_REM * rem);
-  return { height: Math.max(0, scroller.clientHeight - head), rowHeight: Math.round((twoLines ? TWO_LINE_ROW_REM : ROW_REM) * rem), twoLines };
+  return { height: Math.max(0, scroller.clientHeight - head), rowHeight: Math.round((twoLines ? TWO_LINE_ROW_REM : ROW_REM) * rem), layout: twoLines ? 'two-lines' : width < AGENT_MIN_REM ? 'narrow' : 'wide' };
 };
 
 const topOf = (rows: readonly BoardRow[], anchor: Anchor | null, rowHeight: number): number => (anchor === null ? 0 : newerThan(rows, anchor.place) * rowHeight + anchor.offset);
 
 export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
   const scroller = useRef<HTMLDivElement>(null);
-  const size = useSignal<Size>({ height: 0, rowHeight: 35, twoLines: false });
+  const size = useSignal<Size>({ height: 0, rowHeight: 35, layout: 'wide' });
   const chosen = useSignal<string | null>(route.peek().call);
   // Drawn anew only when another row comes to the top.
   const [, setFirstRow] = useState(0);
@@ -59,7 +62,7 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
     return () => watch.disconnect();
   }, []);
 
-  const { height, rowHeight, twoLines } = size.value;
+  const { height, rowHeight, layout } = size.value;
   const top = topOf(rows, anchor.current, rowHeight);
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -115,7 +118,7 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
       ) : null}
       <div
         ref={scroller}
-        class={`board ${twoLines ? 'two-lines' : ''}`}
+        class={`board ${layout}`}
         role="grid"
         aria-label="Live calls"
         aria-rowcount={rows.length + 1}
@@ -130,8 +133,8 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
         }}
       >
         <div role="row" aria-rowindex={1} class="head">
-          {COLUMNS.map((name) => (
-            <span key={name} role="columnheader" class={name === 'Lasted' ? 'lasted' : name === 'Updated' ? 'updated' : undefined}>
+          {Object.entries(COLUMNS).map(([column, name]) => (
+            <span key={column} role="columnheader" class={column}>
               {name}
             </span>
           ))}

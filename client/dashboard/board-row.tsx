@@ -1,11 +1,14 @@
 /** One row of the board. Its times tick by themselves; the rest is drawn anew only when the call changed. */
 import { useMemo } from 'preact/hooks';
 import type { BoardRow } from '../../core/protocol/frames.ts';
-import { isEnded } from './board-order.ts';
+import { isEnded, needsAttention } from './board-order.ts';
 import { boardAt, boardFresh } from './live.ts';
+import { reasonText } from './call-words.ts';
+import { readable } from './readable.ts';
 import { linkTo, route } from './route.ts';
 import { STATUS_SENTENCES, STATUS_WORDS } from './status-words.ts';
 import { age, duration } from './times.ts';
+import { Name } from './words.tsx';
 
 export interface RowProps {
   readonly row: BoardRow;
@@ -28,43 +31,52 @@ export const Row = (props: RowProps) => {
   return useMemo(() => <Drawn {...props} />, [row, index, open, chosen]);
 };
 
-const Drawn = ({ row, index, open, chosen }: RowProps) => (
-  <div id={rowId(row.call_sid)} role="row" aria-rowindex={index} aria-selected={chosen} class={`row ${isEnded(row.status) ? 'over' : ''} ${open ? 'open' : ''} ${chosen ? 'chosen' : ''}`} data-call={row.call_sid}>
-    <span role="gridcell" class="status">
-      <span class={`badge ${row.status}`} title={STATUS_SENTENCES[row.status]}>
-        {STATUS_WORDS[row.status]}
+/** What to say of a call in which nobody said anything: why. */
+const reasonOf = ({ status, reason, last_line }: BoardRow): string | null => (reason !== null && last_line === null && needsAttention(status) ? capital(reasonText(reason)) : null);
+
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+const Drawn = ({ row, index, open, chosen }: RowProps) => {
+  const why = reasonOf(row);
+  return (
+    <div id={rowId(row.call_sid)} role="row" aria-rowindex={index} aria-selected={chosen} class={`row ${isEnded(row.status) ? 'over' : ''} ${open ? 'open' : ''} ${chosen ? 'chosen' : ''}`} data-call={row.call_sid}>
+      <span role="gridcell" class="c-status">
+        <span class={`badge ${row.status}`} title={STATUS_SENTENCES[row.status]}>
+          {STATUS_WORDS[row.status]}
+        </span>
       </span>
-    </span>
-    <span role="gridcell" class="driver one-line">
-      <a href={linkTo({ ...route.peek(), view: 'board', call: row.call_sid })} tabIndex={-1} aria-current={open ? 'true' : undefined}>
-        <bdi>{callName(row)}</bdi>
-      </a>
-      {row.driver_name === null ? <span class="hint"> {row.conversation_id ?? row.call_sid}</span> : null}
-    </span>
-    <span role="gridcell" class="words one-line" dir="auto" data-last-line>
-      {row.last_line}
-    </span>
-    <Lasted row={row} />
-    <Updated row={row} />
-    <span role="gridcell" class="agent one-line hint">
-      {row.agent_id}
-    </span>
-  </div>
-);
+      <span role="gridcell" class="c-driver one-line">
+        <a href={linkTo({ ...route.peek(), view: 'board', call: row.call_sid })} tabIndex={-1} aria-current={open ? 'true' : undefined}>
+          <Name text={callName(row)} />
+        </a>
+        {row.driver_name === null ? <span class="hint"> {row.conversation_id ?? row.call_sid}</span> : null}
+      </span>
+      <span role="gridcell" class="c-said one-line" dir="auto" data-last-line>
+        {row.last_line === null ? null : readable(row.last_line)}
+        {why === null ? null : <em class="hint">{why}</em>}
+      </span>
+      <Lasted row={row} />
+      <Updated row={row} />
+      <span role="gridcell" class="c-agent one-line hint">
+        {row.agent_id}
+      </span>
+    </div>
+  );
+};
 
 /** By the server's clock; stands still while nobody knows whether the call still goes on. */
 const Lasted = ({ row }: { readonly row: BoardRow }) => {
   const end = row.ended_at === null ? boardAt.value : Date.parse(row.ended_at);
   const begin = row.started_at ?? (isEnded(row.status) ? null : row.created_at);
   return (
-    <span role="gridcell" class="lasted">
+    <span role="gridcell" class="c-lasted">
       {end === null || begin === null ? '' : duration((end - Date.parse(begin)) / 1000)}
     </span>
   );
 };
 
 const Updated = ({ row }: { readonly row: BoardRow }) => (
-  <span role="gridcell" class="updated hint" title={boardFresh.value ? undefined : 'Not known: the board is not live'}>
+  <span role="gridcell" class="c-updated hint" title={boardFresh.value ? undefined : 'Not known: the board is not live'}>
     {boardFresh.value && boardAt.value !== null ? age(boardAt.value - Date.parse(row.changed_at)) : '?'}
   </span>
 );

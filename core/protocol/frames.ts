@@ -119,6 +119,7 @@ export const BoardRow = z.object({
   created_at: Timestamp.describe('when the call was asked for or first heard of: it never changes, so rows can be ordered by it'),
   started_at: Timestamp.nullable(),
   ended_at: Timestamp.nullable(),
+  reason: z.string().nullable().describe('why the status is what it is, where that is known'),
   last_line: z.string().nullable(),
   epoch: z.string(),
   last_seq: z.int().nonnegative(),

@@ -25,6 +25,7 @@ describe('the board', () => {
         created_at: new Date(T).toISOString(),
         started_at: new Date(T).toISOString(),
         ended_at: null,
+        reason: null,
         last_line: 'Hey',
         epoch: '1.x',
         last_seq: 3,

@@ -50,6 +50,7 @@ export const boardRow = (call: CallState): BoardRow => ({
   created_at: time(call.created_at),
   started_at: timeOrNull(call.started_at),
   ended_at: timeOrNull(endOf(call)),
+  reason: call.reason,
   last_line: call.last_line,
   epoch: call.epoch,
   last_seq: call.last_seq,

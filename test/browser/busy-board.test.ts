@@ -12,7 +12,8 @@ const SECONDS = 8;
 /** Every row of the board from top to bottom, scrolled through: call_sid and last line. */
 const rowsOn = (page: Page): Promise<[string, string][]> =>
   page.evaluate(async () => {
-    const scroller = document.querySelector<HTMLElement>('[data-board-scroller]') ?? document.documentElement;
+    const scroller = document.querySelector<HTMLElement>('[data-board-scroller]');
+    if (scroller === null) throw new Error('there is no board');
     const found = new Map<number, [string, string]>();
     for (let top = 0; ; top += scroller.clientHeight / 2) {
       scroller.scrollTop = top;
@@ -41,7 +42,7 @@ describe('a board of two thousand calls', () => {
     const calls = (await product.parts.callLog.active('local', 0)).map((call) => presentRow(call));
     const expected = calls
       .sort((a, b) => (a.created_at === b.created_at ? (a.call_sid < b.call_sid ? 1 : -1) : a.created_at < b.created_at ? 1 : -1))
-      .map(({ call_sid, conversation_id }): [string, string] => [call_sid, said.get(conversation_id ?? '') ?? `call ${Number((conversation_id ?? '').slice(-5))} begins`]);
+      .map(({ call_sid, conversation_id }): [string, string] => [call_sid, `Agent: ${said.get(conversation_id ?? '') ?? `call ${Number((conversation_id ?? '').slice(-5))} begins`}`]);
     await expect.poll(() => rowsOn(page), { timeout: 30_000 }).toEqual(expected);
     expect(expected).toHaveLength(CALLS);
   });

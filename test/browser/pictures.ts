@@ -7,7 +7,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { Product } from '../../local/product.ts';
 import { launchChromium, unpackChromium } from '../fixtures/chromium.ts';
 import { signInOn, startDashboard } from '../fixtures/dashboard.ts';
-import { beginShift, type Shift } from '../fixtures/shift.ts';
+import { beginShift, newDay, type Shift } from '../fixtures/shift.ts';
 
 const FOLDER = new URL('../../docs/pictures/', import.meta.url).pathname;
 const DESK = { width: 1440, height: 900 } as const;
@@ -70,10 +70,11 @@ const takeAll = async (only: readonly string[]): Promise<void> => {
   mkdirSync(FOLDER, { recursive: true });
   const ends: (() => Promise<unknown>)[] = [];
   try {
-    const product = await startDashboard({}, (end) => void ends.push(end));
+    const day = newDay();
+    const product = await startDashboard({}, (end) => void ends.push(end), day.runtime);
     const browser = await launchChromium(await unpackChromium());
     ends.push(() => browser.close());
-    const shift = await beginShift(product);
+    const shift = await beginShift(product, day);
     for (const theme of THEMES) {
       const first = await browser.newContext(asInPictures(theme, DESK));
       const page = await first.newPage();

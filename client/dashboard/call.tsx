@@ -1,48 +1,144 @@
-/** One call, as it is spoken. */
+/** One call beside the view it was opened from: as it is spoken, and whatever is known of it afterwards. */
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { CallView } from '../view.ts';
-import { feed } from './live.ts';
-import { linkTo, route } from './route.ts';
-import { clockTime } from './times.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import type { CallView } from '../view.ts';
+import { CallActions } from './call-actions.tsx';
+import './call.css';
+import { useFacts } from './call-facts.ts';
+import { useCall } from './call-follow.ts';
+import { CALL_HEADING, CallHead } from './call-head.tsx';
+import { CallOutcome } from './call-outcome.tsx';
+import { Transcript } from './call-transcript.tsx';
+import { activityText, refusalText } from './call-words.ts';
+import { connection, feed } from './live.ts';
+import { go, linkTo, route } from './route.ts';
+import { useEnd } from './stay-at-end.ts';
+import { tick } from './times.ts';
+import { Name } from './words.tsx';
 
+/** Nothing was said for this long: one wonders whether it still works. */
+const SILENT_AFTER_MS = 15_000;
+
+/** @param id call_sid or conversation_id */
 export const CallPanel = ({ id }: { readonly id: string }) => {
-  const shown = useSignal({ view: new CallView(), version: 0 });
-  const source = feed.value;
-  useEffect(() => {
-    if (source === null) return;
-    const view = new CallView();
-    const told = (update: Parameters<CallView['apply']>[0]): void => {
-      view.apply(update, performance.now());
-      shown.value = { view, version: shown.peek().version + 1 };
-    };
-    const following = source.call(id, {
-      onEvent: (event) => told({ kind: 'event', event }),
-      onInterim: (turn) => told({ kind: 'interim', turn }),
-      onConfirmed: (call) => told({ kind: 'confirmed', ...call }),
-      onReset: (reason) => told({ kind: 'reset', reason }),
-      onLost: (from, to) => told({ kind: 'lost', from, to }),
-      onSealed: (proof) => told({ kind: 'sealed', proof }),
-      onError: (code) => told({ kind: 'error', code }),
-    });
-    return () => following.close();
-  }, [source, id]);
-  const { view } = shown.value;
+  const { followed, opening, again } = useCall(id);
+  const isErased = useSignal(false);
+  const close = useOpened(id);
+  const shown = followed.value;
+  const view = shown?.view ?? null;
+  const facts = useFacts(view?.callSid ?? id, `${view?.status ?? ''} ${view?.amendments.length ?? 0}`).value;
+  // A call that goes on is read at its end, one that is over from its beginning.
+  const follows = useRef<boolean | null>(null);
+  if (follows.current === null && view?.status != null && !opening.value) follows.current = !view.over;
+  const { place, below, toEnd, onScroll } = useEnd(view?.items, follows.current === true);
+  const refusal = isErased.value ? refusalText('call_erased') : view === null || view.refused === null ? null : refusalText(view.refused);
+
+  if (view === null || shown === null || refusal !== null) {
+    return (
+      <section class="call" aria-labelledby={CALL_HEADING}>
+        <header class="call-head">
+          <div class="first">
+            <h2 id={CALL_HEADING} tabIndex={-1}>
+              <Name text={id} />
+            </h2>
+            <button class="quiet close" onClick={close}>
+              Close
+            </button>
+          </div>
+        </header>
+        <p class="empty" role="status">
+          {refusal ?? 'Opening the call ...'}
+        </p>
+      </section>
+    );
+  }
   return (
-    <section class="call" aria-label="Call">
-      <a href={linkTo({ ...route.value, call: null })}>Close</a>
-      <h2>{view.callSid ?? id}</h2>
-      <p>
-        {view.status} {view.trust === 'complete' ? 'Complete, proved' : view.trust}
-      </p>
-      <ol class="transcript">
-        {view.items.map((item) => (
-          <li key={item.key} class={item.kind === 'turn' ? `${item.speaker} ${item.state}` : 'tool'}>
-            {item.kind === 'turn' ? <>{item.speaker}: <span data-words>{item.text}</span></> : `tool ${item.name ?? ''}`} {item.kind === 'turn' ? <time>{clockTime(item.timestamp)}</time> : null}
-          </li>
-        ))}
-      </ol>
-      {view.outcome === null ? null : <p class="summary">{view.outcome.transcript_summary}</p>}
+    <section class="call" aria-labelledby={CALL_HEADING}>
+      <div class="call-body" ref={place} onScroll={onScroll} tabIndex={0} role="group" aria-label="The call and its words">
+        <div>
+          <div class="call-top">
+            <CallHead id={id} view={view} facts={facts} onClose={close} onLoadAgain={again} />
+            <CallActions id={id} followed={shown} facts={facts} onErased={() => (isErased.value = true)} />
+            <Merged id={id} view={view} />
+          </div>
+          <CallOutcome view={view} facts={facts} />
+          <Transcript view={view} opening={opening.value} />
+          {view.items.length === 0 && !opening.value ? <p class="empty">{nothingYet(view)}</p> : null}
+        </div>
+      </div>
+      {below.value ? (
+        <button class="primary small new-below" onClick={toEnd}>
+          New words below
+        </button>
+      ) : null}
+      <Now view={view} />
     </section>
   );
+};
+
+const nothingYet = (view: CallView): string => {
+  if (view.imported) return 'This call was taken over from an older system. Its words were not.';
+  if (view.over) return 'Nothing was said in this call.';
+  return view.status === 'in_progress' ? 'Nobody has said anything yet.' : 'The words appear here as they are spoken.';
+};
+
+/** What goes on at this moment: what the agent does, or that a silence is a silence. */
+const Now = ({ view }: { readonly view: CallView }) => {
+  const activity = activityText(view);
+  if (view.status !== 'in_progress') return null;
+  const heardAt = view.lastWordsAt ?? view.startedAt;
+  const now = tick.value === 0 ? null : (feed.value?.serverNow() ?? null);
+  const silentMs = heardAt === null || now === null ? 0 : now - Date.parse(heardAt);
+  const state = connection.value?.state ?? null;
+  const isFine = state === 'live' || state === 'restored';
+  return (
+    <p class="now" aria-live="off">
+      {activity}
+      {silentMs < SILENT_AFTER_MS ? null : <span class="silence"> No words for {Math.floor(silentMs / 1000)} s. {isFine ? 'The connection is fine.' : 'The connection is not: there may be words that are not here yet.'}</span>}
+    </p>
+  );
+};
+
+const Merged = ({ id, view }: { readonly id: string; readonly view: CallView }) => {
+  const { view: from } = route.value;
+  if (view.mergedInto !== null && view.mergedInto !== view.callSid) {
+    return (
+      <p class="notice">
+        This dial turned out to belong to another call.{' '}
+        <a href={linkTo({ ...route.value, view: from, call: view.mergedInto })}>Open that call</a>
+      </p>
+    );
+  }
+  if (view.callSid === null || view.callSid === id || view.conversationId === id) return null;
+  return (
+    <p class="notice">
+      You asked for <Name text={id} />. It was joined with this call, which has all there is.
+    </p>
+  );
+};
+
+/** Brings the focus to a call that opens, and back to where it was when it is closed: by the button, or by Escape. @returns what closes it */
+const useOpened = (id: string): (() => void) => {
+  const opener = useRef<Element | null>(null);
+  const close = (): void => {
+    const back = opener.current;
+    go({ ...route.peek(), call: null });
+    // After the panel is gone and the view is there again.
+    setTimeout(() => {
+      const place = back instanceof HTMLElement && back.isConnected && back !== document.body ? back : document.getElementById('main');
+      place?.focus();
+    }, 0);
+  };
+  useEffect(() => {
+    opener.current = document.activeElement;
+    document.getElementById(CALL_HEADING)?.focus({ preventScroll: true });
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
+      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+      close();
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [id]);
+  return close;
 };

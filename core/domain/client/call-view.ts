@@ -1,64 +1,24 @@
 /**
  * What a screen shows of one call: its updates folded. Turns stand in the transcript's order, each with its newest words and what was
- * said to be said before; tools stand behind the turn that they followed.
+ * said to be said before; tools and changes of status stand behind the turn that they followed, wherever that turn goes.
  */
-import type { AgentEventType, CallStatus, EventFrame, InterimFrame, Speaker, TurnState } from '../../protocol/frames.ts';
+import type { AgentEventType, CallStatus, EventFrame, InterimFrame } from '../../protocol/frames.ts';
 import type { Proof } from './call.ts';
 import type { CallUpdate } from './call-update.ts';
+import type { Amendment, Outcome, ShownItem, ShownStatus, ShownTool, ShownTurn, Trust } from './shown.ts';
 
-/** One utterance as it stands now. A changed one is another object. */
-export interface ShownTurn {
-  readonly kind: 'turn';
-  readonly key: string;
-  readonly place: number;
-  readonly speaker: Speaker;
-  readonly state: TurnState;
-  readonly text: string;
-  /** What it was before it was corrected, oldest first. */
-  readonly before: readonly string[];
-  /** Came with or after the final transcript. */
-  readonly late: boolean;
-  /** When its newest revision was appended; of an interim turn: when it was said. RFC 3339. */
-  readonly timestamp: string;
-  readonly timeInCallSecs: number | null;
-  /** Where the whole of a text is that was too long for a frame. */
-  readonly href: string | null;
-}
-
-/** One use of a tool by the agent. */
-export interface ShownTool {
-  readonly kind: 'tool';
-  readonly key: string;
-  readonly place: number;
-  readonly name: string | null;
-  /** null: its beginning, or its end, did not come. */
-  readonly startedAt: string | null;
-  readonly endedAt: string | null;
-  readonly failed: boolean;
-  readonly durationMs: number | null;
-  readonly detail: string | null;
-  readonly late: boolean;
-}
-
-export type ShownItem = ShownTurn | ShownTool;
-
-/** `missing` weighs more than any seal; `arriving`: the call goes on, or something came after its seal. */
-export type Trust = 'arriving' | 'complete' | 'cannot_prove' | 'missing';
-
-export type Outcome = Extract<EventFrame, { type: 'call_completed' }>['data'];
-
-export interface Amendment {
-  readonly field: string;
-  readonly from: unknown;
-  readonly to: unknown;
-  readonly source: string;
-  readonly timestamp: string;
-}
+export type { Amendment, Outcome, ShownItem, ShownStatus, ShownTool, ShownTurn, Trust } from './shown.ts';
 
 /** An interim turn of which nothing more was heard is no longer what is being said. */
 export const INTERIM_SHOWN_MAX_MS = 6_000;
 
 const TERMINAL: ReadonlySet<string> = new Set<CallStatus>(['completed', 'failed']);
+
+/** Something that stands behind a turn; null: before all of them. */
+interface Behind<T> {
+  readonly turn: string | null;
+  readonly shown: T;
+}
 
 interface Interim {
   readonly turn: ShownTurn;
@@ -79,6 +39,8 @@ export class CallView {
   endedAt: string | null = null;
   /** The newest event's time. */
   lastEventAt: string | null = null;
+  /** When words last came in, of those that came while they were spoken. RFC 3339. */
+  lastWordsAt: string | null = null;
   lastSeq = 0;
   outcome: Outcome | null = null;
   /** The outcome came from an older system: there is no transcript. */
@@ -96,7 +58,8 @@ export class CallView {
   /** Of the seal that nothing came after. */
   #sealed: Proof | null = null;
   #turns = new Map<string, ShownTurn>();
-  #tools = new Map<string, ShownTool>();
+  #tools = new Map<string, Behind<ShownTool>>();
+  #statuses: readonly Behind<ShownStatus>[] = [];
   #interims = new Map<string, Interim>();
   #items: readonly ShownItem[] | null = null;
 
@@ -119,10 +82,17 @@ export class CallView {
   /** Turns and tools in the order to show them. The same array until something changed. */
   get items(): readonly ShownItem[] {
     if (this.#items === null) {
+      for (const [key, tool] of this.#tools) this.#tools.set(key, this.#placed(tool));
       const interims = [...this.#interims.values()].map(({ turn }) => turn);
-      this.#items = [...this.#turns.values(), ...this.#tools.values(), ...interims].sort((a, b) => a.place - b.place);
+      this.#items = [...this.#turns.values(), ...[...this.#tools.values()].map(({ shown }) => shown), ...interims].sort((a, b) => a.place - b.place);
     }
     return this.#items;
+  }
+
+  /** What the call became, in order, each placed among the items as they are now. */
+  get statuses(): readonly ShownStatus[] {
+    this.#statuses = this.#statuses.map((status) => this.#placed(status));
+    return this.#statuses.map(({ shown }) => shown);
   }
 
   /** @param now monotonic milliseconds, any origin */
@@ -172,6 +142,7 @@ export class CallView {
     this.#sealed = null;
     this.#turns = new Map();
     this.#tools = new Map();
+    this.#statuses = [];
     this.#interims = new Map();
     this.#items = null;
   }
@@ -215,6 +186,7 @@ export class CallView {
       late: event.late === true || shown?.late === true,
     });
     for (const [key, { turn }] of this.#interims) if (key === event.turn_id || turn.speaker === event.speaker) this.#interims.delete(key);
+    if (event.late !== true) this.lastWordsAt = event.timestamp;
     this.#items = null;
   }
 
@@ -223,10 +195,16 @@ export class CallView {
     // Whoever says something else has ended what was being said.
     for (const [key, { turn: shown }] of this.#interims) if (shown.speaker === turn.speaker && key !== turn.turn_id) this.#interims.delete(key);
     this.#interims.set(turn.turn_id, { turn: turnOf(turn), heardAt: now });
+    this.lastWordsAt = turn.timestamp;
     this.#items = null;
   }
 
   #status(event: Extract<EventFrame, { type: 'call_status' }>): void {
+    // What names the conversation alone is no change.
+    if (event.status !== this.#statuses.at(-1)?.shown.status || event.reason !== undefined) {
+      const shown: ShownStatus = { kind: 'status', key: `status:${event.seq}`, place: 0, seq: event.seq, status: event.status, reason: event.reason ?? null, timestamp: event.timestamp };
+      this.#statuses = [...this.#statuses, this.#placed({ turn: this.#lastTurn(), shown })];
+    }
     this.status = event.status;
     this.reason = event.reason ?? null;
     this.mergedInto = event.merged_into ?? this.mergedInto;
@@ -244,11 +222,13 @@ export class CallView {
     if (event.type !== 'tool_executing' && event.type !== 'tool_completed') return;
     const begins = event.type === 'tool_executing';
     const key = `tool:${event.tool_call_id ?? `${event.tool_name ?? ''}:${begins ? event.seq : this.#openTool(event.tool_name)}`}`;
-    const shown = this.#tools.get(key);
-    this.#tools.set(key, {
+    const known = this.#tools.get(key);
+    const shown = known?.shown;
+    const tool: ShownTool = {
       kind: 'tool',
       key,
-      place: shown?.place ?? this.#lastPlace() + 0.5,
+      place: 0,
+      seq: shown?.seq ?? event.seq,
       name: event.tool_name ?? shown?.name ?? null,
       startedAt: begins ? event.timestamp : (shown?.startedAt ?? null),
       endedAt: begins ? (shown?.endedAt ?? null) : event.timestamp,
@@ -256,20 +236,28 @@ export class CallView {
       durationMs: event.duration_ms ?? shown?.durationMs ?? null,
       detail: event.detail ?? shown?.detail ?? null,
       late: event.late === true || shown?.late === true,
-    });
+    };
+    this.#tools.set(key, this.#placed({ turn: known === undefined ? this.#lastTurn() : known.turn, shown: tool }));
     this.#items = null;
   }
 
   /** Seq of the last begin of that tool, without an id, that has no end yet. */
   #openTool(name: string | undefined): string {
-    const open = [...this.#tools.values()].reverse().find((tool) => tool.name === (name ?? null) && tool.endedAt === null);
-    return open === undefined ? `end${this.lastSeq}` : open.key.slice(open.key.lastIndexOf(':') + 1);
+    const open = [...this.#tools.values()].reverse().find(({ shown }) => shown.name === (name ?? null) && shown.endedAt === null);
+    return open === undefined ? `end${this.lastSeq}` : open.shown.key.slice(open.shown.key.lastIndexOf(':') + 1);
   }
 
-  #lastPlace(): number {
-    let last = -1;
-    for (const turn of this.#turns.values()) if (turn.state !== 'retracted' && turn.place > last) last = turn.place;
-    return last;
+  /** Key of the last turn that stands. */
+  #lastTurn(): string | null {
+    let last: ShownTurn | null = null;
+    for (const turn of this.#turns.values()) if (turn.state !== 'retracted' && turn.place >= (last?.place ?? 0)) last = turn;
+    return last?.key ?? null;
+  }
+
+  /** The same object while its turn has not moved. */
+  #placed<T extends { readonly place: number }>(behind: Behind<T>): Behind<T> {
+    const place = (behind.turn === null ? -1 : (this.#turns.get(behind.turn)?.place ?? -1)) + 0.5;
+    return place === behind.shown.place ? behind : { turn: behind.turn, shown: { ...behind.shown, place } };
   }
 
   #amend(event: Extract<EventFrame, { type: 'call_amended' }>): void {

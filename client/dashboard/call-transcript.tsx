@@ -1,0 +1,132 @@
+/** The words of a call as they are spoken, with what the agent did in between. Stays at the newest words while one is there. */
+import { Component } from 'preact';
+import { useMemo } from 'preact/hooks';
+import type { CallView, ShownStatus, ShownTool, ShownTurn } from '../view.ts';
+import { linesOf, type Line } from './call-lines.ts';
+import { statusLine, toolName, toolResult } from './call-words.ts';
+import { clockTime, dayAndTime, duration } from './times.ts';
+import { Name, Words } from './words.tsx';
+
+export interface TranscriptProps {
+  readonly view: CallView;
+  /** The past is still coming in: it is not read out. */
+  readonly opening: boolean;
+}
+
+export const Transcript = ({ view, opening }: TranscriptProps) => {
+  const { items, statuses } = view;
+  const { said, speaking } = useMemo(() => linesOf(view), [view, items, statuses.length]);
+  const turns = items.filter((item) => item.kind === 'turn');
+  // Where nobody listened, all words came at the end: said once, not at each.
+  const allLate = turns.length > 0 && turns.every(({ late }) => late);
+  return (
+    <div class="transcript">
+      {allLate ? <p class="aside">These words came when the call was over: nobody passed them on while it was spoken.</p> : null}
+      <div role="log" aria-label="Transcript" aria-live={opening || view.over ? 'off' : 'polite'} aria-relevant="additions">
+        <ol>
+          {said.map((line) => (
+            <TranscriptLine key={line.key} line={line} tellLate={!allLate} />
+          ))}
+        </ol>
+      </div>
+      {speaking.length === 0 ? null : (
+        <ol aria-label="Being spoken" aria-live="off">
+          {speaking.map((turn) => (
+            <TranscriptLine key={turn.key} line={turn} tellLate={false} />
+          ))}
+        </ol>
+      )}
+    </div>
+  );
+};
+
+interface LineProps {
+  readonly line: Line;
+  /** Whether it is said of words that they came late. */
+  readonly tellLate: boolean;
+}
+
+/** Painted anew only where its line is another object: a call may have thousands. */
+class TranscriptLine extends Component<LineProps> {
+  override shouldComponentUpdate(next: LineProps): boolean {
+    return next.line !== this.props.line || next.tellLate !== this.props.tellLate;
+  }
+
+  override render({ line, tellLate }: LineProps) {
+    switch (line.kind) {
+      case 'turn':
+        return <TurnLine turn={line} tellLate={tellLate} />;
+      case 'tool':
+        return <ToolLine tool={line} />;
+      case 'status':
+        return <StatusLine status={line} />;
+    }
+  }
+}
+
+const StatusLine = ({ status }: { readonly status: ShownStatus }) => (
+  <li class="line status">
+    <time dateTime={status.timestamp} title={dayAndTime(status.timestamp)}>
+      {clockTime(status.timestamp)}
+    </time>
+    <span class="said">
+      <Name text={statusLine(status)} />
+    </span>
+  </li>
+);
+
+const SPEAKERS = { agent: 'Agent', driver: 'Driver' } as const;
+
+const TurnLine = ({ turn, tellLate }: { readonly turn: ShownTurn; readonly tellLate: boolean }) => (
+  <li class={`line ${turn.speaker} ${turn.state}`}>
+    <time dateTime={turn.timestamp} title={dayAndTime(turn.timestamp)}>
+      {turn.timeInCallSecs === null ? clockTime(turn.timestamp) : duration(turn.timeInCallSecs)}
+    </time>
+    <span class="speaker">{SPEAKERS[turn.speaker]}</span>
+    <div class="said">
+      {turn.state === 'retracted' ? (
+        <del>
+          <Words text={turn.text} href={turn.href} />
+        </del>
+      ) : (
+        <Words text={turn.text} href={turn.href} />
+      )}
+      {turn.state === 'interim' ? <span class="aside"> speaking ...</span> : null}
+      {turn.state === 'retracted' ? <p class="aside">Taken back: the final transcript does not have these words.</p> : null}
+      {turn.late && tellLate && turn.state !== 'retracted' ? <p class="aside">Added afterwards: these words came with the final transcript.</p> : null}
+      {turn.before.length === 0 ? null : (
+        <details class="before">
+          <summary>Corrected. Was:</summary>
+          {turn.before.map((text, index) => (
+            <p key={index} dir="auto">
+              <Name text={text} />
+            </p>
+          ))}
+        </details>
+      )}
+    </div>
+  </li>
+);
+
+const ToolLine = ({ tool }: { readonly tool: ShownTool }) => {
+  const at = tool.startedAt ?? tool.endedAt;
+  return (
+    <li class={`line tool ${tool.failed ? 'failed' : ''}`}>
+      <time {...(at === null ? {} : { dateTime: at, title: dayAndTime(at) })}>{at === null ? '' : clockTime(at)}</time>
+      <span class="speaker">Tool</span>
+      <div class="said">
+        <strong>
+          <Name text={toolName(tool.name)} />
+        </strong>{' '}
+        <span class="result">{toolResult(tool)}</span>
+        {tool.detail === null ? null : (
+          <>
+            {': '}
+            <Name text={tool.detail} />
+          </>
+        )}
+        {tool.late ? <span class="aside"> (told afterwards)</span> : null}
+      </div>
+    </li>
+  );
+};

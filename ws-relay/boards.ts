@@ -19,9 +19,13 @@ interface TenantBoard {
   readonly tenant: string;
   readonly board: Board;
   readonly watchers: Map<Viewer, Watcher>;
+  /** Those who will watch once the rows are there. */
+  readonly waiting: Set<Viewer>;
+  /** What changed is read only after the first reading of all rows: that would bring back what has left meanwhile. */
   readonly dirty: Set<string>;
-  /** The first reading of all rows. */
+  /** The first reading of all rows; null: it has to be begun. */
   loaded: Promise<void> | null;
+  ready: boolean;
   timed: boolean;
   reading: boolean;
 }
@@ -47,6 +51,7 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
   const load = async (of: TenantBoard): Promise<void> => {
     const rows = await callLog.active(of.tenant, runtime.now() - BOARD_ENDED_MS);
     for (const call of rows) of.board.put(call, runtime.now());
+    of.ready = true;
   };
 
   const pumpWatcher = (of: TenantBoard, viewer: Viewer, watcher: Watcher): void => {
@@ -91,38 +96,41 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
     runtime.after(BOARD_UPDATE_MS, () => {
       of.timed = false;
       if (boards.get(of.tenant) !== of) return;
-      if (of.dirty.size > 0 && !of.reading) void readDirty(of);
+      if (of.dirty.size > 0 && of.ready && !of.reading) void readDirty(of);
       else pumpBoard(of);
     });
   };
 
-  const leave = (of: TenantBoard): void => {
-    if (of.watchers.size === 0 && boards.get(of.tenant) === of) boards.delete(of.tenant);
+  /** With the last of them goes the board, and its rows if they are still on their way: of a tenant without sessions no change is told. */
+  const leave = (of: TenantBoard, viewer: Viewer): void => {
+    of.waiting.delete(viewer);
+    of.watchers.delete(viewer);
+    if (of.watchers.size === 0 && of.waiting.size === 0 && boards.get(of.tenant) === of) boards.delete(of.tenant);
   };
 
   return {
     watch: async (viewer, tenant, filter, id) => {
       let of = boards.get(tenant);
       if (of === undefined) {
-        of = { tenant, board: new Board(), watchers: new Map(), dirty: new Set(), loaded: null, timed: false, reading: false };
+        of = { tenant, board: new Board(), watchers: new Map(), waiting: new Set(), dirty: new Set(), loaded: null, ready: false, timed: false, reading: false };
         boards.set(tenant, of);
       }
-      of.loaded ??= load(of);
-      try {
-        await of.loaded;
-      } catch {
-        of.loaded = null;
-        leave(of);
-        if (viewer.session.phase === 'open') say(viewer, errorFrame('store_unavailable', null, id));
-        return;
-      }
-      if (viewer.session.phase !== 'open') {
-        leave(of);
-        return;
-      }
-      // Everybody who watched may have left while this one waited for the rows.
-      boards.set(tenant, of);
+      of.waiting.add(viewer);
       boardOf.set(viewer, of);
+      const loading = (of.loaded ??= load(of));
+      try {
+        await loading;
+      } catch {
+        if (of.loaded === loading) of.loaded = null;
+        if (boardOf.get(viewer) !== of) return;
+        boardOf.delete(viewer);
+        leave(of, viewer);
+        say(viewer, errorFrame('store_unavailable', null, id));
+        return;
+      }
+      // Its session ended meanwhile.
+      if (boardOf.get(viewer) !== of) return;
+      of.waiting.delete(viewer);
       of.watchers.set(viewer, { filter, version: of.board.version });
       sendSnapshot(viewer, of.board.snapshot(filter), id);
       if (of.dirty.size > 0) schedule(of);
@@ -131,8 +139,7 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
       const of = boardOf.get(viewer);
       if (of === undefined) return;
       boardOf.delete(viewer);
-      of.watchers.delete(viewer);
-      leave(of);
+      leave(of, viewer);
     },
     changed: (tenant, callSid) => {
       const of = boards.get(tenant);
@@ -143,7 +150,8 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
     compared: (call) => {
       const of = boards.get(call.tenant);
       if (of === undefined) return;
-      of.board.put(call, runtime.now());
+      if (of.ready) of.board.put(call, runtime.now());
+      else of.dirty.add(call.call_sid);
       schedule(of);
     },
     pump: (viewer) => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BOARD_ENDED_MS, BOARD_UPDATE_MS } from '../../core/protocol/limits.ts';
 import { seededRuntime, type SeededRuntime } from '../../ports/runtime.seeded.ts';
-import { startRelay, type RelayRig } from '../fixtures/relay.ts';
+import { limited, startRelay, type RelayRig } from '../fixtures/relay.ts';
 
 describe('the board of a relay', () => {
   let runtime: SeededRuntime;
@@ -135,6 +135,58 @@ describe('the board of a relay', () => {
     client.send({ watch: 'board' });
     await client.next('board_snapshot');
     expect(rig.callLog.asked.active).toBe(2);
+  });
+
+  /** The first reading of all rows is answered only when it is let go, with the rows as they were when it was asked for. */
+  const slowRows = (): { readonly asked: Promise<void>; letGo(): void } => {
+    const { active } = rig.callLog;
+    let letGo: () => void = () => undefined;
+    let tell: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const asked = new Promise<void>((resolve) => (tell = resolve));
+    rig.callLog.active = async (...query) => {
+      rig.callLog.active = active;
+      const rows = await active(...query);
+      tell();
+      await gate;
+      return rows;
+    };
+    return { asked, letGo: () => letGo() };
+  };
+
+  it('is read anew for whoever comes when all who waited for its rows have left: nobody was told of changes meanwhile', async () => {
+    rig.callLog.add('EL_1');
+    const { asked, letGo } = slowRows();
+    const first = await rig.client();
+    first.send({ watch: 'board' });
+    await limited(asked, 'the question for the rows');
+    first.close();
+    await expect.poll(() => rig.metrics.text(), { timeout: 5_000 }).toMatch(/^earshot_connections_closed_total\S* 1$/m);
+    rig.callLog.say('EL_1', 'unheard');
+    await pass(6_000);
+    const second = await rig.client({ user: 'bob' });
+    second.send({ watch: 'board' });
+    await expect.poll(() => rig.lines.filter(({ message }) => message === 'Board watched').length, { timeout: 5_000 }).toBe(2);
+    letGo();
+    expect(await second.next('board_snapshot')).toMatchObject({ rows: [{ call_sid: 'EL_1', last_seq: 1 }] });
+  });
+
+  it.each([
+    ['a message', () => rig.bus.publish({ kind: 'events', tenant: 't1', call_sid: 'EL_1', epoch: '1.x', first_seq: 1, texts: [], at: 0 }), 500],
+    ['the comparison', () => Promise.resolve(), 6_000],
+  ] as const)('lets go of what left while its rows were read, as %s tells', async (_what, tell, ms) => {
+    for (const id of ['EL_1', 'EL_2', 'EL_owner']) rig.callLog.add(id);
+    const { asked, letGo } = slowRows();
+    const client = await rig.client();
+    client.send({ watch: 'board' });
+    await limited(asked, 'the question for the rows');
+    rig.callLog.change('EL_1', { status: 'failed', merged_into: 'EL_owner' });
+    await tell();
+    await pass(ms);
+    letGo();
+    await client.next('board_snapshot');
+    await pass(500);
+    expect(await client.next('board_update')).toMatchObject({ gone: ['EL_1'] });
   });
 
   it('says that the store does not answer, and works when asked again', async () => {

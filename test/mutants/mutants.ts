@@ -406,7 +406,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the board is not compared with the log',
     invariants: ['I3'],
-    edits: [edit('ws-relay/boards.ts', 'of.board.put(call, runtime.now());\n      schedule(of);', 'void of;')],
+    edits: [edit('ws-relay/boards.ts', 'if (of.ready) of.board.put(call, runtime.now());\n      else of.dirty.add(call.call_sid);\n      schedule(of);', 'void of;')],
     plan: { bus_drops: 1, publish_fails: 1 },
   },
   {

@@ -21,5 +21,14 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     found: 'what somebody else had sent of a conversation was kept, though the call whose conversation that turned out to be was erased',
   },
   { seed: 23428239, faults: ['log_down_long', 'webhook_other', 'call_erased'], found: 'a delivery of an erased call that nobody could use was kept while the log did not answer' },
+  {
+    seed: 29124069,
+    faults: [
+      'function_stall', 'log_unknown_commit', 'log_slow', 'publish_fails', 'publish_hangs', 'bus_drops', 'bus_goes_silent', 'dial_refused',
+      'provider_down', 'provider_hangs', 'webhook_doubled', 'webhook_early', 'webhook_other', 'turns_shuffled', 'outcome_amended', 'relay_stall',
+      'link_cut', 'link_throttled', 'viewer_sleeps', 'clock_jump',
+    ],
+    found: 'a board took its first rows from a reading that began before anybody was there to be told of changes, and showed them for good',
+  },
   { seed: 46, faults: null, found: 'a board that the log could not answer was never asked for again, and the screen said that it is live' },
 ];

@@ -57,7 +57,9 @@ const many = async (only: readonly FaultKind[] | null): Promise<boolean> => {
   const every = Math.max(1, Math.floor(seeds.length / 20));
   const summary = await swarm({
     orders: ordersOf(seeds, only),
-    progress: (done, failed) => {
+    progress: (done, failed, failure) => {
+      // At once: who stops the run before its end has the seed all the same.
+      if (failure !== null) say(`seed ${failure.seed} failed: ${failure.violations[0]?.invariant ?? ''}`);
       if (done % every === 0) say(`${done} of ${seeds.length} seeds, ${failed} failed`);
     },
   });

@@ -44,8 +44,8 @@ export interface SwarmOptions {
   readonly orders: readonly Order[];
   /** Default: as many as there are cores. */
   readonly processes?: number;
-  /** Told after each seed. */
-  readonly progress?: (done: number, failed: number) => void;
+  /** Told after each seed; `failure`: its own. */
+  readonly progress?: (done: number, failed: number, failure: Failure | null) => void;
 }
 
 /** What a process is given: one run. */
@@ -82,7 +82,7 @@ export const swarm = async ({ orders, processes = availableParallelism(), progre
         const { failure } = report as SeedReport;
         reports.push(report as SeedReport);
         if (failure !== null) failed++;
-        progress?.(reports.length, failed);
+        progress?.(reports.length, failed, failure);
         give();
       });
       child.once('error', reject);

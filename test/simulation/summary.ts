@@ -10,8 +10,8 @@ const TOLD = 3;
 /** The seeds that failed, then what each of them broke and how to run it again: the shortest first, so that what is cut off says least. */
 export const failureLines = ({ failures }: Summary): string[] => {
   if (failures.length === 0) return [];
-  const told = failures.map(({ seed, faults, violations }) => [
-    `seed ${seed} failed; again with: npm run simulate -- --seed ${seed}`,
+  const told = failures.map(({ seed, crash, faults, violations }) => [
+    `seed ${seed} failed${crash === null ? `; again with: npm run simulate -- --seed ${seed}` : `, ${crash.of} killed at point ${crash.at}`}`,
     ...violations.slice(0, TOLD).map(({ invariant, at, what }) => `  ${invariant} at ${at ?? '-'}: ${what}`),
     `  faults: ${faults.join(',')}`,
   ]);

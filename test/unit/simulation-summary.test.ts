@@ -9,9 +9,13 @@ it('tells of failures by their seeds first, then what the shortest broke, then t
   const failures: Failure[] = [
     { seed: 11, crash: null, faults: ['link_cut', 'bus_drops'], violations: [violation, violation, violation, { ...violation, what: 'the fourth' }] },
     { seed: 12, crash: null, faults: ['link_cut'], violations: [{ ...violation, at: null }] },
+    { seed: 4, crash: { of: 'relay', at: 17 }, faults: [], violations: [{ ...violation, what: 'no' }] },
   ];
   expect(failureLines(summary(failures))).toEqual([
-    'failed: 11, 12',
+    'failed: 11, 12, 4',
+    'seed 4 failed, relay killed at point 17',
+    '  I2 at 5: no',
+    '  faults: ',
     'seed 12 failed; again with: npm run simulate -- --seed 12',
     '  I2 at -: it is kept',
     '  faults: link_cut',

@@ -1,5 +1,6 @@
 /** Who is called, how far it is, and how much of it is on the screen: always in sight. */
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import type { CallView } from '../view.ts';
 import type { CallFacts } from './call-facts.ts';
 import { outcomeText, TRUST_SENTENCES, TRUST_WORDS } from './call-words.ts';
@@ -15,12 +16,14 @@ export interface CallHeadProps {
   readonly facts: CallFacts | null;
   readonly onClose: () => void;
   readonly onLoadAgain: () => void;
+  /** What may be done with the call. */
+  readonly children: ComponentChildren;
 }
 
 /** The id of the heading: the focus goes there when a call opens. */
 export const CALL_HEADING = 'call-heading';
 
-export const CallHead = ({ id, view, facts, onClose, onLoadAgain }: CallHeadProps) => {
+export const CallHead = ({ id, view, facts, onClose, onLoadAgain, children }: CallHeadProps) => {
   const number = facts?.driver?.phoneNumber ?? facts?.to_number ?? null;
   const agent = facts?.agent_id ?? null;
   const callSid = view.callSid ?? id;
@@ -28,20 +31,24 @@ export const CallHead = ({ id, view, facts, onClose, onLoadAgain }: CallHeadProp
   const askedAt = view.requestedAt ?? facts?.created_at ?? null;
   return (
     <header class="call-head">
-      <div class="first">
-        <h2 id={CALL_HEADING} tabIndex={-1}>
-          <Name text={facts?.driver?.driverName ?? number ?? callSid} />
-        </h2>
-        {view.status === null ? null : (
-          <span class={`badge ${view.status}`} title={STATUS_SENTENCES[view.status]}>
-            {STATUS_WORDS[view.status]}
-          </span>
-        )}
-        <Lasted view={view} facts={facts} />
-        <button class="quiet close" onClick={onClose} title="Close this call (Escape)">
-          Close
-        </button>
+      <div class="stays">
+        <div class="first">
+          <h2 id={CALL_HEADING} tabIndex={-1}>
+            <Name text={facts?.driver?.driverName ?? number ?? callSid} />
+          </h2>
+          {view.status === null ? null : (
+            <span class={`badge ${view.status}`} title={STATUS_SENTENCES[view.status]}>
+              {STATUS_WORDS[view.status]}
+            </span>
+          )}
+          <Lasted view={view} facts={facts} />
+          <button class="quiet close" onClick={onClose} title="Close this call (Escape)">
+            Close
+          </button>
+        </div>
+        <Seal view={view} onLoadAgain={onLoadAgain} />
       </div>
+      {children}
       <p class="about">
         {number === null ? null : (
           <span>
@@ -60,7 +67,6 @@ export const CallHead = ({ id, view, facts, onClose, onLoadAgain }: CallHeadProp
         <Id label="Call" text={callSid} />
         {view.conversationId === null || view.conversationId === callSid ? null : <Id label="Conversation" text={view.conversationId} />}
       </p>
-      <Seal view={view} onLoadAgain={onLoadAgain} />
     </header>
   );
 };

@@ -71,7 +71,7 @@ const Amendments = ({ of }: { readonly of: readonly Amendment[] }) => (
       const [from, to] = [valueText(amendment.field, amendment.from), valueText(amendment.field, amendment.to)];
       return (
         <li key={index}>
-          Changed after the call: {fieldText(amendment.field)} {from === null || to === null ? '' : <><Name text={from} /> {'\u2192'} <Name text={to} /></>}
+          Changed after the call: {fieldText(amendment.field)} {from === null || to === null ? '' : <>from <Name text={from} /> to <Name text={to} /></>}
           <time class="aside" dateTime={amendment.timestamp}> {dayAndTime(amendment.timestamp)}</time>
         </li>
       );

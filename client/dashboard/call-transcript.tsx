@@ -109,10 +109,11 @@ const TurnLine = ({ turn, tellLate }: { readonly turn: ShownTurn; readonly tellL
 );
 
 const ToolLine = ({ tool }: { readonly tool: ShownTool }) => {
-  const at = tool.startedAt ?? tool.endedAt;
+  // Words have the time of the call, tools that of the log: beside each other the two would not add up.
+  const at = tool.late ? null : (tool.startedAt ?? tool.endedAt);
   return (
-    <li class={`line tool ${tool.failed ? 'failed' : ''}`}>
-      <time {...(at === null ? {} : { dateTime: at, title: dayAndTime(at) })}>{at === null ? '' : clockTime(at)}</time>
+    <li class={`line tool ${tool.failed ? 'failed' : ''}`} {...(at === null ? {} : { title: dayAndTime(at) })}>
+      <span />
       <span class="speaker">Tool</span>
       <div class="said">
         <strong>

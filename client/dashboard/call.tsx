@@ -56,11 +56,10 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
     <section class="call" aria-labelledby={CALL_HEADING}>
       <div class="call-body" ref={place} onScroll={onScroll} tabIndex={0} role="group" aria-label="The call and its words">
         <div>
-          <div class="call-top">
-            <CallHead id={id} view={view} facts={facts} onClose={close} onLoadAgain={again} />
+          <CallHead id={id} view={view} facts={facts} onClose={close} onLoadAgain={again}>
             <CallActions id={id} followed={shown} facts={facts} onErased={() => (isErased.value = true)} />
-            <Merged id={id} view={view} />
-          </div>
+          </CallHead>
+          <Merged id={id} view={view} />
           <CallOutcome view={view} facts={facts} />
           <Transcript view={view} opening={opening.value} />
           {view.items.length === 0 && !opening.value ? <p class="empty">{nothingYet(view)}</p> : null}

@@ -1,6 +1,9 @@
 /** What a call's status is called on this page. */
 import type { CallStatus } from '../../core/protocol/frames.ts';
 
+/** In the order in which a call comes by them. */
+export const CALL_STATUSES = ['requested', 'dialing', 'unknown', 'in_progress', 'processing', 'completed', 'failed'] as const satisfies readonly CallStatus[];
+
 /** One word or two, for a badge. */
 export const STATUS_WORDS: Readonly<Record<CallStatus, string>> = {
   requested: 'Requested',

@@ -1,10 +1,15 @@
 /** The frame around every view: who is signed in, how the connection is, which view is open. */
+import type { VNode } from 'preact';
 import { Board } from './board.tsx';
 import { CallPanel } from './call.tsx';
 import { ConnectionBanner, ConnectionLine } from './connection-line.tsx';
+import { Figures } from './figures.tsx';
+import { History } from './history.tsx';
+import { Quarantine } from './quarantine.tsx';
 import { linkTo, route, VIEWS, type View } from './route.ts';
 import { ended, may, person, signOut } from './session.ts';
 import { SignInAgain, SignInPage } from './sign-in.tsx';
+import { StartCallButton } from './start-call.tsx';
 import { chooseTheme, theme, THEMES, type Theme } from './theme.ts';
 
 const TITLES: Readonly<Record<View, string>> = { board: 'Live calls', history: 'History', figures: 'Figures', quarantine: 'Quarantine' };
@@ -32,6 +37,7 @@ export const App = () => {
             ))}
           </nav>
           <ConnectionLine />
+          <StartCallButton />
           <span class="who">
             <span class="name one-line" title={`Signed in as ${who.username}`}>
               {who.username}
@@ -45,7 +51,7 @@ export const App = () => {
         <ConnectionBanner />
         <main id="main" class="views" tabIndex={-1}>
           <section class="view" aria-label={TITLES[view]}>
-            {view === 'board' ? <Board /> : null}
+            <Opened />
           </section>
           {call === null ? null : <CallPanel key={call} id={call} />}
         </main>
@@ -53,6 +59,13 @@ export const App = () => {
       {ended.value === null ? null : <SignInAgain />}
     </>
   );
+};
+
+const VIEW: Readonly<Record<View, () => VNode | null>> = { board: Board, history: History, figures: Figures, quarantine: Quarantine };
+
+const Opened = () => {
+  const Chosen = VIEW[route.value.view];
+  return <Chosen />;
 };
 
 /** The address belongs to the views, so the link moves the focus itself. */

@@ -179,6 +179,7 @@ export const Stats = z.object({
   completed: z.object({ total_calls: z.int(), with_summary: z.int(), percentage: z.number().describe('0-100, one decimal') }),
   webhooks: WebhookStats.extend({ success_rate: z.number().nullable().describe('0-1; null: none came') }),
 });
+export type Stats = z.infer<typeof Stats>;
 
 export const HourlyStatsQuery = z.strictObject({ hours: queryNumber(1, HOURLY_STATS_MAX_HOURS, 24) });
 const hourFigures = {

@@ -489,13 +489,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the raw store keeps what comes after its call was erased',
     invariants: ['I2'],
     edits: [edit('ports/raw-store.sqlite.ts', 'if (erased.get(delivery.call_sid, delivery.conversation_id) !== undefined) {', 'if (void erased) {')],
-    plan: { call_erased: 1, webhook_other: 1, log_unavailable: 1, log_outage: 1 },
+    plan: { call_erased: 1, webhook_other: 1, webhook_lost: 1, retries_off: 1, log_unavailable: 1, log_outage: 1 },
+    calls: 10,
   },
   {
     name: 'what was kept of a conversation outlives the news that its call was erased',
     invariants: ['I2'],
     edits: [edit(ROUTE_FACTS, "if (routed.routed === 'erased') await forgetErased(parts, [address.call_sid, address.conversation_id]);", 'void forgetErased;')],
-    plan: { call_erased: 1, webhook_foreign: 1, dial_without_id: 1 },
+    plan: { call_erased: 1, webhook_foreign: 1, dial_without_id: 1, nothing_live: 1 },
+    calls: 10,
   },
   {
     name: 'sessions that are gone are kept',

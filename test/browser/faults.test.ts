@@ -93,17 +93,29 @@ describe('under an open page', { timeout: 120_000 }, () => {
     await endsProved(stage, page, speech);
   });
 
-  it('two viewers see the same, each once and in order, though one came late', async () => {
+  it('the address of the machine changes, and the socket of before is dead without a word: the next is opened, and nothing is missing', async () => {
+    const stage = await deployedPage();
+    const { page, speech } = await watching(stage);
+    stage.front.mute();
+    await speech.say(5);
+    // What a browser says when it has another network.
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await endsProved(stage, page, speech);
+    await waitForConnection(page, /^Live/);
+  });
+
+  it('two tabs of one browser see the same, each once and in order, though one came late', async () => {
     const stage = await deployedPage();
     const { page, speech } = await watching(stage);
     const speaking = speech.keepOn();
-    const second = await open(`${stage.url}/#/board/calls/${CALL}`, { friends: [stage.front.url] });
-    await signInOn(second.page, ANNA);
-    await expect.poll(() => wordsOn(second.page).then(({ length }) => length)).toBeGreaterThan(3);
+    const second = await page.context().newPage();
+    await second.goto(`${stage.url}/#/board/calls/${CALL}`);
+    await signInOn(second, ANNA);
+    await expect.poll(() => wordsOn(second).then(({ length }) => length)).toBeGreaterThan(3);
     await speaking.stop();
     await endsProved(stage, page, speech);
-    await waitForWords(second.page, speech.said);
-    await second.page.getByText('Complete, proved').first().waitFor();
+    await waitForWords(second, speech.said);
+    await second.getByText('Complete, proved').first().waitFor();
   });
 
   it('sockets are refused: the page lives by polling and says so', async () => {
@@ -135,10 +147,13 @@ describe('under an open page', { timeout: 120_000 }, () => {
     });
     await page.addInitScript((kept) => sessionStorage.setItem('earshot.token', kept), token);
     let renewals = 0;
+    // At first it does not work, as with a server that is being deployed: the socket opens with the old token.
     await page.route('**/auth/refresh', async (route) => {
-      // The first attempts fail, as with a server that is being deployed: the socket opens with the old token.
-      if (renewals++ < 2) await route.abort();
-      else await route.continue();
+      if (opened.length === 0) await route.abort();
+      else {
+        renewals++;
+        await route.continue();
+      }
     });
     await page.goto(`${stage.url}/#/board/calls/${CALL}`);
     await waitForWords(page, speech.said);
@@ -146,7 +161,7 @@ describe('under an open page', { timeout: 120_000 }, () => {
     await speech.say(2);
     await endsProved(stage, page, speech);
     expect(opened).toHaveLength(1);
-    expect(renewals).toBeGreaterThan(2);
+    expect(renewals).toBeGreaterThan(0);
   });
 
   it('the sign-in is ended elsewhere: the page asks for another over what it shows, and goes on from there', async () => {

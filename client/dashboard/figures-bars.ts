@@ -19,7 +19,7 @@ export interface FigureBars {
   readonly durationNames: readonly string[];
 }
 
-const DAY = new Intl.DateTimeFormat('en-US', { weekday: 'short', day: 'numeric' });
+const DAY = new Intl.DateTimeFormat('en-US', { month: 'short', day: 'numeric' });
 const HOUR = new Intl.DateTimeFormat('en-US', { hour: 'numeric' });
 
 export const barsOf = ({ hours, totals, durations }: Pick<HourlyFigures, 'hours' | 'totals' | 'durations'>): FigureBars => {

@@ -82,7 +82,7 @@ const Shown = ({ figures }: { readonly figures: Both }) => {
         <Tile name="Calls" value={whole(totals.calls)}>
           {whole(totals.active)} not ended yet
         </Tile>
-        <Tile name="Reached an end" value={ended === 0 ? 'none' : `${Math.round((totals.completed / ended) * 100)} %`}>
+        <Tile name="Completed" value={ended === 0 ? 'none' : `${Math.round((totals.completed / ended) * 100)} %`}>
           {counted(totals.failed, 'call')} failed
         </Tile>
         <Tile name="Time on the phone" value={duration(totals.seconds)}>
@@ -173,7 +173,7 @@ const Webhooks = ({ webhooks: { received, succeeded, p50_ms, p99_ms } }: { reado
     <h3>Deliveries from ElevenLabs and your tools</h3>
     <dl class="tiles">
       <Tile name="Received" value={whole(received)}>
-        {received === 0 ? 'none since this server started' : 'since this server started, at most this long ago'}
+        {received === 0 ? 'none since the server started' : 'since the server started'}
       </Tile>
       <Tile name="Refused" value={whole(received - succeeded)}>
         {received === succeeded ? 'every one was taken' : 'forged, broken, or while we were down'}

@@ -96,7 +96,10 @@ const Row = ({ row, filter, open }: { readonly row: CallRow; readonly filter: Fi
       <td class="number h-lasted">{row.call_duration_seconds === null ? '' : duration(row.call_duration_seconds)}</td>
       <td class="number h-cost">{costText(row.cost, row.cost_credits)}</td>
       <td class="h-summary">
-        <Name text={row.call_summary_title ?? row.transcript_summary ?? ''} />
+        <Name text={row.call_summary_title ?? ''} />{' '}
+        <span class="hint">
+          <Name text={row.transcript_summary ?? ''} />
+        </span>
       </td>
       <td class="h-agent hint">
         <Name text={row.agent_id ?? ''} />

@@ -107,7 +107,8 @@ const Delivery = ({ delivery, tried, busy, disabled, onTry }: DeliveryProps) => 
     ['Agent', agent_id],
     ['Call', call_sid],
     ['Workspace', workspace],
-    ['Delivery', id],
+    // Enough of a hash to find it by.
+    ['Delivery', id.slice(0, 16)],
   ];
   return (
     <li class={tried?.used === true ? 'used' : undefined}>

@@ -27,7 +27,7 @@ export const buildClientPackage = async (folder: string): Promise<void> => {
 };
 
 const bundle = async (name: string, folder: string): Promise<void> => {
-  await build({ absWorkingDir: ROOT, entryPoints: [`client/${name}.ts`], outfile: join(folder, `${name}.js`), bundle: true, format: 'esm', target: TARGET, external: ['react'], plugins: [OTHER_MODULES], legalComments: 'none', logLevel: 'silent' });
+  await build({ absWorkingDir: ROOT, entryPoints: [`client/${name}.ts`], outfile: join(folder, `${name}.js`), bundle: true, format: 'esm', target: TARGET, minifySyntax: true, external: ['react'], plugins: [OTHER_MODULES], legalComments: 'none', logLevel: 'silent' });
 };
 
 /** A module of the package stays one: two copies of a class would not know each other. */

@@ -15,11 +15,20 @@ import { CLIENT_GZIP_MAX_BYTES, clientBytes } from '../fixtures/client-size.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
+const OPTIONS: ts.CompilerOptions = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [], jsx: ts.JsxEmit.ReactJSX };
+/** The language's own types are the same in every program, and long to read. */
+const HOST = ts.createCompilerHost(OPTIONS);
+const sources = new Map<string, ts.SourceFile | undefined>();
+const { getSourceFile } = HOST;
+HOST.getSourceFile = (path, ...more): ts.SourceFile | undefined => {
+  if (!sources.has(path)) sources.set(path, getSourceFile(path, ...more));
+  return sources.get(path);
+};
+
 /** As somebody who uses the library compiles: strict, with a page's types, without zod and Node. */
-const faultsOf = (file: string, code: string): string[] => {
-  writeFileSync(file, code);
-  const options: ts.CompilerOptions = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [], jsx: ts.JsxEmit.ReactJSX };
-  return ts.getPreEmitDiagnostics(ts.createProgram([file], options)).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+const faultsOf = (files: ReadonlyMap<string, string>): string[] => {
+  for (const [path, code] of files) writeFileSync(path, code);
+  return ts.getPreEmitDiagnostics(ts.createProgram([...files.keys()], OPTIONS, HOST)).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 };
 
 describe('the client library as it is published', () => {
@@ -37,7 +46,7 @@ describe('the client library as it is published', () => {
     mkdirSync(join(home, 'node_modules', '@types'));
     for (const name of ['react', '@types/react', 'csstype']) symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
     writeFileSync(join(home, 'package.json'), '{"type":"module"}');
-  });
+  }, 60_000);
   afterAll(() => rmSync(home, { recursive: true, force: true }));
 
   it('is three modules with their types, what is said of it and its licence, and nothing to install beside it', () => {
@@ -56,7 +65,7 @@ describe('the client library as it is published', () => {
     expect(imports.sort()).toEqual(['react.d.ts: ./index.js', 'react.d.ts: ./view.js', 'react.js: ./view.js', 'react.js: react', 'view.d.ts: ./index.js']);
   });
 
-  it('has types that narrow, for whoever is strict and has no zod', () => {
+  it('has types that narrow, for whoever is strict and has no zod, and is used as its pages show', { timeout: 60_000 }, () => {
     const code = `
       import { connect, FeedStopped, type BoardRow, type EventFrame } from 'earshot-client';
       import { CallView } from 'earshot-client/view';
@@ -90,14 +99,26 @@ describe('the client library as it is published', () => {
       feed.call('EL_1', (update) => view.apply(update, performance.now())).close();
       export const Shown = () => <p>{useConnection(feed).state} {useCall(feed, 'EL_1').view.turnCount} {useBoard(feed)?.length}</p>;
     `;
-    expect(faultsOf(join(home, 'consumer.tsx'), code)).toEqual([]);
+    const files = new Map([[join(home, 'consumer.tsx'), code]]);
+    for (const path of ['docs/client.md', 'client/README.md']) {
+      const blocks = [...readFileSync(join(ROOT, path), 'utf8').matchAll(/^```tsx?\n(.*?)^```$/gms)];
+      expect(blocks.length).toBeGreaterThan(0);
+      // The export makes each a module of its own.
+      for (const [place, [, block = '']] of blocks.entries()) files.set(join(home, `${path.replaceAll('/', '-')}-${place}.tsx`), `${block}\nexport {};\n`);
+    }
+    expect(faultsOf(files)).toEqual([]);
   });
 
-  it('has types that refuse what is wrong', () => {
+  it('has types that refuse what is wrong', { timeout: 60_000 }, () => {
     const wrong = ["feed.call('x', { onEvent: (event) => event.text });", "feed.call('x', {});", "feed.board({ colour: 'red' });", "feed.connection.state === 'alive';"];
-    const faults = faultsOf(join(home, 'wrong.ts'), `import type { Feed } from 'earshot-client';\ndeclare const feed: Feed;\n${wrong.join('\n')}`);
+    const faults = faultsOf(new Map([[join(home, 'wrong.ts'), `import type { Feed } from 'earshot-client';\ndeclare const feed: Feed;\n${wrong.join('\n')}`]]));
     const said = ["Property 'text' does not exist on type", "Argument of type '{}' is not assignable", 'No overload matches this call', 'have no overlap'];
     expect(faults.map((fault, place) => fault.includes(said[place] ?? 'nothing'))).toEqual([true, true, true, true]);
+  });
+
+  it('is as large as its page says', async () => {
+    const bytes = await clientBytes(join(installed, 'index.js'));
+    expect(readFileSync(join(ROOT, 'docs/client.md'), 'utf8')).toContain(`minified and gzipped: ${(bytes / 1024).toFixed(1)} KiB.`);
   });
 
   it('does nothing when it is imported', async () => {

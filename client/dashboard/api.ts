@@ -32,7 +32,7 @@ const answerOf = async (path: string, { method = 'GET', query = {}, body, header
   });
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
-  if (answer.status === 401) signInEnded(problem.code, token);
+  if (answer.status === 401 || problem.code === 'access_revoked') signInEnded(problem.code, token);
   throw problem;
 };
 

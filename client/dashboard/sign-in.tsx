@@ -37,10 +37,9 @@ const SignInForm = ({ heading, said }: { readonly heading: string; readonly said
   const busy = useSignal(false);
   const first = firstLogin();
   const again = person.value;
-  useEffect(() => {
-    const field = document.querySelector<HTMLInputElement>(`#${again === null && first === null ? 'username' : 'password'}`);
-    field?.focus();
-  }, []);
+  // A dialog looks for the mark; a page that has long been loaded does not.
+  const begins = again === null && first === null ? 'username' : 'password';
+  useEffect(() => document.getElementById(begins)?.focus(), []);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const data = new FormData(event.currentTarget as HTMLFormElement);
@@ -66,11 +65,11 @@ const SignInForm = ({ heading, said }: { readonly heading: string; readonly said
       <p class="hint">{said}</p>
       <label class="field">
         User name
-        <input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required defaultValue={again?.username ?? first?.username} />
+        <input id="username" name="username" autofocus={begins === 'username'} autocomplete="username" autocapitalize="none" spellcheck={false} required defaultValue={again?.username ?? first?.username} />
       </label>
       <label class="field">
         Password
-        <input id="password" name="password" type="password" autocomplete="current-password" required defaultValue={again === null ? first?.password : undefined} />
+        <input id="password" name="password" autofocus={begins === 'password'} type="password" autocomplete="current-password" required defaultValue={again === null ? first?.password : undefined} />
       </label>
       <p role="alert" class="problem">
         {problem.value}

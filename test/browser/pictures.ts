@@ -22,7 +22,7 @@ export interface Scene {
 
 const at = async (page: Page, product: Product, hash: string, shown: string | RegExp): Promise<void> => {
   await page.goto(`${product.url}/${hash}`);
-  await page.getByText(shown).first().waitFor();
+  await page.getByText(shown).filter({ visible: true }).first().waitFor();
 };
 
 /** Every view there is. */
@@ -41,9 +41,11 @@ export const SCENES: readonly Scene[] = [
   { name: 'history', size: DESK, show: (page, _shift, product) => at(page, product, '#/history', 'Test Driver Two') },
   {
     name: 'figures',
-    size: { width: 1440, height: 1500 },
-    show: async (page, _shift, product) => {
+    size: DESK,
+    show: async (page, shift, product) => {
       await at(page, product, '#/figures', /calls per hour/i);
+      await shift.murmur();
+      await page.getByText('not measured yet').waitFor({ state: 'hidden' });
       await page.locator('canvas').nth(2).waitFor();
     },
   },

@@ -96,6 +96,8 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
     event.preventDefault();
     chosen.value = wanted.call_sid;
     element.scrollTop = scrolledTo(to, element.scrollTop, height, rowHeight);
+    // Not only at the next frame: the chosen row has to be there.
+    scrolled(element);
   };
 
   const inSight = rowWindow(top, height, rowHeight, rows.length);

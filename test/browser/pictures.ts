@@ -44,6 +44,8 @@ export const SCENES: readonly Scene[] = [
     size: DESK,
     show: async (page, shift, product) => {
       await at(page, product, '#/figures', /calls per hour/i);
+      // Before that nothing is measured.
+      await page.locator('.connection').getByText(/^Live,/).first().waitFor();
       await shift.murmur();
       await page.getByText('not measured yet').waitFor({ state: 'hidden' });
       await page.locator('canvas').nth(2).waitFor();

@@ -28,6 +28,10 @@ const REASONS: Readonly<Record<string, string>> = {
   failed: 'no reason was given',
   never_dialed: 'it was never dialed',
   no_answer_recorded: 'the phone service did not say whether it dialed',
+  no_answer_in_time: 'the phone service did not answer in time, so it may have dialed',
+  connection_lost: 'the connection to the phone service broke, so it may have dialed',
+  rate_limited: 'the phone service had too many requests',
+  workspace_misconfigured: 'the phone service is not set up completely: tell an administrator',
   needs_person: 'nobody could find out whether it was dialed: somebody should look',
 };
 

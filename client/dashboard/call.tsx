@@ -23,9 +23,9 @@ const SILENT_AFTER_MS = 15_000;
 export const CallPanel = ({ id }: { readonly id: string }) => {
   const { followed, opening, again } = useCall(id);
   const isErased = useSignal(false);
-  const close = useOpened(id);
   const shown = followed.value;
   const view = shown?.view ?? null;
+  const close = useOpened(id, view === null);
   const facts = useFacts(view?.callSid ?? id, `${view?.status ?? ''} ${view?.amendments.length ?? 0}`).value;
   // A call that goes on is read at its end, one that is over from its beginning.
   const follows = useRef<boolean | null>(null);
@@ -116,8 +116,12 @@ const Merged = ({ id, view }: { readonly id: string; readonly view: CallView }) 
   );
 };
 
-/** Brings the focus to a call that opens, and back to where it was when it is closed: by the button, or by Escape. @returns what closes it */
-const useOpened = (id: string): (() => void) => {
+/**
+ * Brings the focus to a call that opens, and back to where it was when it is closed: by the button, or by Escape.
+ * @param waits the call has not come yet: its heading is another one then
+ * @returns what closes it
+ */
+const useOpened = (id: string, waits: boolean): (() => void) => {
   const opener = useRef<Element | null>(null);
   const close = (): void => {
     const back = opener.current;
@@ -130,7 +134,6 @@ const useOpened = (id: string): (() => void) => {
   };
   useEffect(() => {
     opener.current = document.activeElement;
-    document.getElementById(CALL_HEADING)?.focus({ preventScroll: true });
     const onKey = (event: KeyboardEvent): void => {
       if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
       if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
@@ -139,5 +142,6 @@ const useOpened = (id: string): (() => void) => {
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, [id]);
+  useEffect(() => document.getElementById(CALL_HEADING)?.focus({ preventScroll: true }), [id, waits]);
   return close;
 };

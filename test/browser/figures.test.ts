@@ -67,10 +67,11 @@ describe('figures', () => {
     await signInOn(page);
     await waitForConnection(page, /^Live/);
     await page.locator('canvas').nth(2).waitFor();
-    expect(await tile(page, 'Delay to this screen')).toBe('not measured yet');
     await shift.murmur();
     await expect.poll(() => tile(page, 'Delay to this screen')).toMatch(/^\d+ ms$|^\d\.\d s$/);
-    await page.getByText(/half of \d+ changes? in 15 minutes/).waitFor();
+    // Ten calls stood on the board when it came. A job may have changed one since.
+    const told = await page.getByText(/half of \d+ changes? in 15 minutes/).innerText();
+    expect(Number(/half of (\d+) /.exec(told)?.[1])).toBeLessThan(5);
   });
 
   it('are drawn also where the browser has no language that anybody knows', async () => {

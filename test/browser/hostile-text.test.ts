@@ -62,7 +62,7 @@ describe('text', () => {
     });
     await signInOn(page);
     await expect.poll(() => wordsOn(page).then(({ length }) => length)).toBe(WORDS.length + 3);
-    const shown = await page.locator('.transcript [data-words]').evaluateAll((all) => all.map((element) => element.textContent ?? ''));
+    const shown = await page.locator('.transcript [data-words]').evaluateAll((all) => all.map((element) => element.textContent));
     for (const [place, [what, words]] of WORDS.entries()) expect([what, shown[place]]).toEqual([what, words]);
     // What would turn the order of its neighbours around is not let through as it is; every word that it stood between is there.
     expect(shown[WORDS.length]).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
@@ -74,7 +74,7 @@ describe('text', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
 
     await page.getByRole('button', { name: /show all/i }).first().click();
-    await expect.poll(() => page.locator('.transcript [data-words]').nth(WORDS.length + 1).evaluate((element) => element.textContent?.length ?? 0)).toBe(LONG.length);
+    await expect.poll(() => page.locator('.transcript [data-words]').nth(WORDS.length + 1).evaluate((element) => element.textContent.length)).toBe(LONG.length);
 
     const evil = '<iframe srcdoc="<script>parent.owned=true</script>"></iframe>';
     await product.parts.callLog.append(callSid, [

@@ -5,6 +5,10 @@ import type { EventFrame } from '../index.ts';
 import { CallView, type CallUpdate } from '../view.ts';
 import { feed } from './live.ts';
 
+/**
+ * A call as it is painted. Another object at each paint, while its view is one that changes in itself: components that read signals are
+ * painted only where what they were given is another object, so they are given this.
+ */
 export interface Followed {
   readonly view: CallView;
   /** What the view is made of, in order: the list of now, which grows. */

@@ -1,8 +1,8 @@
 /** Who is called, how far it is, and how much of it is on the screen: always in sight. */
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { CallView } from '../view.ts';
 import type { CallFacts } from './call-facts.ts';
+import type { Followed } from './call-follow.ts';
 import { outcomeText, TRUST_SENTENCES, TRUST_WORDS } from './call-words.ts';
 import { feed } from './live.ts';
 import { costText } from './numbers.ts';
@@ -12,7 +12,7 @@ import { Name } from './words.tsx';
 
 export interface CallHeadProps {
   readonly id: string;
-  readonly view: CallView;
+  readonly followed: Followed;
   readonly facts: CallFacts | null;
   readonly onClose: () => void;
   readonly onLoadAgain: () => void;
@@ -23,7 +23,8 @@ export interface CallHeadProps {
 /** The id of the heading: the focus goes there when a call opens. */
 export const CALL_HEADING = 'call-heading';
 
-export const CallHead = ({ id, view, facts, onClose, onLoadAgain, children }: CallHeadProps) => {
+export const CallHead = ({ id, followed, facts, onClose, onLoadAgain, children }: CallHeadProps) => {
+  const { view } = followed;
   const number = facts?.driver?.phoneNumber ?? facts?.to_number ?? null;
   const agent = facts?.agent_id ?? null;
   const callSid = view.callSid ?? id;
@@ -41,12 +42,12 @@ export const CallHead = ({ id, view, facts, onClose, onLoadAgain, children }: Ca
               {STATUS_WORDS[view.status]}
             </span>
           )}
-          <Lasted view={view} facts={facts} />
+          <Lasted followed={followed} facts={facts} />
           <button class="quiet close" onClick={onClose} title="Close this call (Escape)">
             Close
           </button>
         </div>
-        <Seal view={view} onLoadAgain={onLoadAgain} />
+        <Seal followed={followed} onLoadAgain={onLoadAgain} />
       </div>
       {children}
       <p class="about">
@@ -81,7 +82,7 @@ const At = ({ label, at }: { readonly label: string; readonly at: string }) => (
 );
 
 /** How long it has lasted, by the server's clock: the one on this desk may be wrong. */
-const Lasted = ({ view, facts }: { readonly view: CallView; readonly facts: CallFacts | null }) => {
+const Lasted = ({ followed: { view }, facts }: { readonly followed: Followed; readonly facts: CallFacts | null }) => {
   const startedAt = view.startedAt ?? facts?.started_at ?? null;
   const told = view.outcome?.call_duration_seconds ?? null;
   if (view.over || view.endedAt !== null) {
@@ -121,7 +122,7 @@ const Id = ({ label, text }: { readonly label: string; readonly text: string }) 
 };
 
 /** Whether this is all, in words; and of a call that has ended, how it went. */
-const Seal = ({ view, onLoadAgain }: { readonly view: CallView; readonly onLoadAgain: () => void }) => {
+const Seal = ({ followed: { view }, onLoadAgain }: { readonly followed: Followed; readonly onLoadAgain: () => void }) => {
   const { trust, outcome, lost } = view;
   return (
     <div class="seal-line">

@@ -1,7 +1,8 @@
 /** What became of a call: its summary, what the agent was to judge and to find out, what was changed since, its recording. */
 import type { ComponentChildren } from 'preact';
-import type { Amendment, CallView } from '../view.ts';
+import type { Amendment } from '../view.ts';
 import type { CallFacts } from './call-facts.ts';
+import type { Followed } from './call-follow.ts';
 import { fieldText, findingsOf, outcomeText, reasonText, valueText, type Finding } from './call-words.ts';
 import { Recording } from './call-recording.tsx';
 import { costText } from './numbers.ts';
@@ -10,11 +11,11 @@ import { dayAndTime, duration } from './times.ts';
 import { Name, Words } from './words.tsx';
 
 export interface CallOutcomeProps {
-  readonly view: CallView;
+  readonly followed: Followed;
   readonly facts: CallFacts | null;
 }
 
-export const CallOutcome = ({ view, facts }: CallOutcomeProps) => {
+export const CallOutcome = ({ followed: { view }, facts }: CallOutcomeProps) => {
   const { outcome, amendments } = view;
   if (!view.over || outcome === null) return null;
   const summary = outcome.transcript_summary ?? (view.outcomeHref === null ? null : (facts?.transcript_summary ?? null));

@@ -1,19 +1,20 @@
 /** The words of a call as they are spoken, with what the agent did in between. Stays at the newest words while one is there. */
 import { Component } from 'preact';
 import { useMemo } from 'preact/hooks';
-import type { CallView, ShownStatus, ShownTool, ShownTurn } from '../view.ts';
+import type { ShownStatus, ShownTool, ShownTurn } from '../view.ts';
+import type { Followed } from './call-follow.ts';
 import { linesOf, type Line } from './call-lines.ts';
 import { statusLine, toolName, toolResult } from './call-words.ts';
 import { clockTime, dayAndTime, duration } from './times.ts';
 import { Name, Words } from './words.tsx';
 
 export interface TranscriptProps {
-  readonly view: CallView;
+  readonly followed: Followed;
   /** The past is still coming in: it is not read out. */
   readonly opening: boolean;
 }
 
-export const Transcript = ({ view, opening }: TranscriptProps) => {
+export const Transcript = ({ followed: { view }, opening }: TranscriptProps) => {
   const { items, statuses } = view;
   const { said, speaking } = useMemo(() => linesOf(view), [view, items, statuses.length]);
   const turns = items.filter((item) => item.kind === 'turn');

@@ -32,6 +32,7 @@ const REASONS: Readonly<Record<string, string>> = {
   connection_lost: 'the connection to the phone service broke, so it may have dialed',
   rate_limited: 'the phone service had too many requests',
   workspace_misconfigured: 'the phone service is not set up completely: tell an administrator',
+  merged: 'it turned out to be another call',
   needs_person: 'nobody could find out whether it was dialed: somebody should look',
 };
 

@@ -5,7 +5,7 @@ import type { CallView } from '../view.ts';
 import { CallActions } from './call-actions.tsx';
 import './call.css';
 import { useFacts } from './call-facts.ts';
-import { useCall } from './call-follow.ts';
+import { useCall, type Followed } from './call-follow.ts';
 import { CALL_HEADING, CallHead } from './call-head.tsx';
 import { CallOutcome } from './call-outcome.tsx';
 import { Transcript } from './call-transcript.tsx';
@@ -56,12 +56,12 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
     <section class="call" aria-labelledby={CALL_HEADING}>
       <div class="call-body" ref={place} onScroll={onScroll} tabIndex={0} role="group" aria-label="The call and its words">
         <div>
-          <CallHead id={id} view={view} facts={facts} onClose={close} onLoadAgain={again}>
+          <CallHead id={id} followed={shown} facts={facts} onClose={close} onLoadAgain={again}>
             <CallActions id={id} followed={shown} facts={facts} onErased={() => (isErased.value = true)} />
           </CallHead>
-          <Merged id={id} view={view} />
-          <CallOutcome view={view} facts={facts} />
-          <Transcript view={view} opening={opening.value} />
+          <Merged id={id} followed={shown} />
+          <CallOutcome followed={shown} facts={facts} />
+          <Transcript followed={shown} opening={opening.value} />
           {view.items.length === 0 && !opening.value ? <p class="empty">{nothingYet(view)}</p> : null}
         </div>
       </div>
@@ -70,7 +70,7 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
           New words below
         </button>
       ) : null}
-      <Now view={view} />
+      <Now followed={shown} />
     </section>
   );
 };
@@ -82,7 +82,7 @@ const nothingYet = (view: CallView): string => {
 };
 
 /** What goes on at this moment: what the agent does, or that a silence is a silence. */
-const Now = ({ view }: { readonly view: CallView }) => {
+const Now = ({ followed: { view } }: { readonly followed: Followed }) => {
   const activity = activityText(view);
   if (view.status !== 'in_progress') return null;
   const heardAt = view.lastWordsAt ?? view.startedAt;
@@ -92,13 +92,13 @@ const Now = ({ view }: { readonly view: CallView }) => {
   const isFine = state === 'live' || state === 'restored';
   return (
     <p class="now" aria-live="off">
-      {activity}
-      {silentMs < SILENT_AFTER_MS ? null : <span class="silence"> No words for {Math.floor(silentMs / 1000)} s. {isFine ? 'The connection is fine.' : 'The connection is not: there may be words that are not here yet.'}</span>}
+      {activity}{' '}
+      {silentMs < SILENT_AFTER_MS ? null : <span class="silence">No words for {Math.floor(silentMs / 1000)} s. {isFine ? 'The connection is fine.' : 'The connection is not: there may be words that are not here yet.'}</span>}
     </p>
   );
 };
 
-const Merged = ({ id, view }: { readonly id: string; readonly view: CallView }) => {
+const Merged = ({ id, followed: { view } }: { readonly id: string; readonly followed: Followed }) => {
   const { view: from } = route.value;
   if (view.mergedInto !== null && view.mergedInto !== view.callSid) {
     return (

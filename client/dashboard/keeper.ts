@@ -71,8 +71,9 @@ interface Claims {
 interface Token {
   readonly text: string;
   readonly claims: Claims;
-  /** Monotonic. */
+  /** Monotonic, and the page's idea of the time. */
   readonly takenAt: number;
+  readonly takenOn: number;
 }
 
 const SIGNED_OUT = { code: 'signed_out', title: 'Signed out', detail: 'Sign in again.', retryable: false } as const;
@@ -84,26 +85,46 @@ export const createKeeper = (world: KeeperWorld): Keeper => {
   const ended = signal<string | null>(null);
   let token: Token | null = null;
   let renewing: Promise<void> | null = null;
+  let left = false;
 
-  /** By how long this page has had it, whatever its clock says. */
-  const shareLeft = ({ claims, takenAt }: Token): number => 1 - (world.monotonic() - takenAt) / lifeMs(claims);
+  /** By how long this page has had it, whatever its clock says. Many machines stop the monotonic clock while they sleep, and the other one may be set: the longer time counts. */
+  const shareLeft = ({ claims, takenAt, takenOn }: Token): number => 1 - Math.max(world.monotonic() - takenAt, world.now() - takenOn) / lifeMs(claims);
   const isDue = (held: Token): boolean => shareLeft(held) < RENEW_AT_SHARE && held.claims.exp < held.claims.auth_time + SIGN_IN_LIFE_SECONDS;
 
+  /** A browser that keeps nothing, as some are told to, has the sign-in until the page is left. */
+  const keep = (text: string | null): void => {
+    try {
+      if (text === null) world.kept.removeItem(KEPT_AS);
+      else world.kept.setItem(KEPT_AS, text);
+    } catch {
+      return;
+    }
+  };
+  const kept = (): string | null => {
+    try {
+      return world.kept.getItem(KEPT_AS);
+    } catch {
+      return null;
+    }
+  };
+
   const take = (text: string, isFresh: boolean): void => {
+    // Whoever has signed out is not brought back by an answer that was under way.
+    if (left) return;
     const claims = claimsOf(text);
     if (claims === null) {
       forget();
       return;
     }
     const mine = person.peek();
-    world.kept.setItem(KEPT_AS, text);
+    keep(text);
     if (mine !== null && (mine.username !== claims.username || mine.tenant !== claims.tenant)) {
       world.startOver();
       return;
     }
     // A token from before a reload has lived longer than this page: it is renewed at its first use.
     const hadBefore = isFresh || world.now() / 1000 - claims.iat < JUST_ISSUED_SECONDS ? 0 : lifeMs(claims) * RENEW_AT_SHARE + 1;
-    token = { text, claims, takenAt: world.monotonic() - hadBefore };
+    token = { text, claims, takenAt: world.monotonic() - hadBefore, takenOn: world.now() - hadBefore };
     const now = session.peek();
     if (now !== null && now.roles.join() === claims.roles.join()) return;
     const next = { username: claims.username, tenant: claims.tenant, roles: claims.roles, signedInAt: claims.auth_time * 1000 };
@@ -116,13 +137,13 @@ export const createKeeper = (world: KeeperWorld): Keeper => {
 
   const forget = (): void => {
     token = null;
-    world.kept.removeItem(KEPT_AS);
+    keep(null);
     session.value = null;
   };
 
   const signInEnded = (code = 'sign_in_ended', used?: string): void => {
     if (token === null || (used !== undefined && used !== token.text)) return;
-    const over = world.now() >= (token.claims.auth_time + SIGN_IN_LIFE_SECONDS) * 1000;
+    const over = token.claims.exp >= token.claims.auth_time + SIGN_IN_LIFE_SECONDS && shareLeft(token) <= 0;
     batch(() => {
       forget();
       ended.value = `${over && code !== 'access_revoked' ? 'A sign-in lasts 12 hours, and yours is over.' : (ENDED[code] ?? 'Your sign-in has ended.')} Sign in again to go on where you were.`;
@@ -134,12 +155,14 @@ export const createKeeper = (world: KeeperWorld): Keeper => {
     if (asked === null) return;
     const answer = await world.send('/auth/refresh', { method: 'POST', headers: { authorization: `Bearer ${asked.text}` } }).catch(() => null);
     // Without an answer the token is good for a while yet; somebody asks again soon.
-    if (answer === null || token !== asked) return;
-    if (answer.ok) take(((await answer.json()) as { readonly access_token: string }).access_token, true);
-    else if (answer.status === 401 || answer.status === 403) {
+    if (answer === null) return;
+    if (answer.ok) {
+      const fresh = await tokenIn(answer).catch(() => null);
+      if (fresh !== null && token === asked) take(fresh, true);
+    } else if (answer.status === 401 || answer.status === 403) {
       const { code } = await problemOf(answer);
       // An outside identity provider renews its own tokens.
-      if (code !== 'forbidden') signInEnded(code);
+      if (code !== 'forbidden') signInEnded(code, asked.text);
     }
   };
 
@@ -171,18 +194,19 @@ export const createKeeper = (world: KeeperWorld): Keeper => {
     signIn: async (username, password) => {
       const answer = await world.send('/auth/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username, password }) });
       if (!answer.ok) throw await problemOf(answer);
-      take(((await answer.json()) as { readonly access_token: string }).access_token, true);
+      take(await tokenIn(answer), true);
     },
     signOut: () => {
       const text = token?.text;
+      left = true;
       forget();
       // Not waited for: the page begins anew at once, and the browser sends it all the same.
       if (text !== undefined) void world.send('/auth/logout', { method: 'POST', keepalive: true, headers: { authorization: `Bearer ${text}` } }).catch(() => undefined);
       world.startOver();
     },
     resume: () => {
-      const kept = world.kept.getItem(KEPT_AS);
-      if (kept !== null) take(kept, false);
+      const before = kept();
+      if (before !== null) take(before, false);
       watch();
     },
   };
@@ -192,6 +216,9 @@ const ENDED: Readonly<Record<string, string>> = {
   access_revoked: 'Your access was taken away or changed.',
   token_expired: 'Your sign-in has run out.',
 };
+
+/** Rejects where the answer breaks off, or is not the API's. */
+const tokenIn = async (answer: Response): Promise<string> => ((await answer.json()) as { readonly access_token: string }).access_token;
 
 const lifeMs = ({ iat, exp }: Claims): number => Math.max(1, exp - iat) * 1000;
 

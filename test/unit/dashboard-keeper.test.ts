@@ -18,6 +18,8 @@ interface Stage {
   pass(seconds: number): Promise<void>;
   /** The API's token of this moment. */
   fresh(more?: object): string;
+  /** The machine sleeps: only the wall clock goes on. */
+  sleep(seconds: number): void;
   /** Another page of the same tab. */
   reloaded(): Stage;
 }
@@ -31,7 +33,7 @@ const stage = (kept = new Map<string, string>(), clock = { seconds: 1_000_000 },
     const signedIn = { username: 'anna', tenant: 't1', roles: ['dispatcher'], auth_time: 1_000_000, iat: clock.seconds, exp: clock.seconds + HOUR, ...more };
     return tokenOf({ ...signedIn, exp: Math.min(signedIn.exp, signedIn.auth_time + 12 * HOUR) });
   };
-  const began = clock.seconds;
+  let began = clock.seconds;
   const self: Stage = {
     keeper: createKeeper({
       send: async (path, init) => {
@@ -66,12 +68,32 @@ const stage = (kept = new Map<string, string>(), clock = { seconds: 1_000_000 },
       }
     },
     fresh,
+    sleep: (seconds) => {
+      clock.seconds += seconds;
+      began += seconds;
+    },
     reloaded: () => stage(kept, clock, skewSeconds),
   };
   return self;
 };
 
 const problem = (status: number, code: string, headers: Record<string, string> = {}) => (): Response => Response.json({ code, title: code, detail: `${code}.`, retryable: false }, { status, headers });
+
+/** An answer that has begun, and whose content is still on its way. */
+const late = (): { readonly answer: Response; comes(token: string): void } => {
+  let comes: (token: string) => void = () => undefined;
+  const content = new Promise<{ readonly access_token: string }>((resolve) => {
+    comes = (access_token) => {
+      resolve({ access_token });
+    };
+  });
+  return {
+    answer: Object.assign(new Response(), { json: () => content }),
+    comes: (token) => {
+      comes(token);
+    },
+  };
+};
 
 const signedIn = async (skewSeconds = 0): Promise<Stage> => {
   const made = stage(new Map(), { seconds: 1_000_000 }, skewSeconds);
@@ -156,6 +178,79 @@ describe('a sign-in', () => {
     expect(made.keeper.ended.value).toBe('Your sign-in has ended. Sign in again to go on where you were.');
     expect(made.kept.size).toBe(0);
     await expect(made.keeper.accessToken()).rejects.toMatchObject({ code: 'signed_out' });
+  });
+
+  it('is renewed after a sleep in which the monotonic clock stood still, before the token runs out', async () => {
+    const made = await signedIn();
+    const first = await made.keeper.accessToken();
+    await made.pass(HOUR / 3);
+    made.sleep(HOUR / 2);
+    expect(await made.keeper.accessToken()).not.toBe(first);
+    expect(made.asked).toEqual([`/auth/refresh Bearer ${first}`]);
+  });
+
+  it('that was ended by somebody is not said to have lasted its 12 hours, however wrong the clock of the page is', async () => {
+    const made = await signedIn(2 * 24 * HOUR);
+    made.keeper.signInEnded('sign_in_ended');
+    expect(made.keeper.ended.value).toBe('Your sign-in has ended. Sign in again to go on where you were.');
+  });
+
+  it('that was left is not brought back by an answer that was under way', async () => {
+    const made = await signedIn();
+    await made.pass(HOUR / 2 - 10);
+    const body = late();
+    made.answers = [() => body.answer];
+    await made.pass(50);
+    expect(made.asked).toHaveLength(1);
+    made.keeper.signOut();
+    body.comes(made.fresh());
+    await made.pass(1);
+    expect([made.kept.size, made.keeper.session.value, made.startedOver]).toEqual([0, null, 1]);
+
+    const other = await signedIn();
+    other.keeper.signInEnded();
+    const signing = late();
+    other.answers = [() => signing.answer];
+    const signedInLate = other.keeper.signIn('anna', 'secret');
+    other.keeper.signOut();
+    signing.comes(other.fresh());
+    await signedInLate;
+    expect([other.kept.size, other.keeper.session.value]).toEqual([0, null]);
+  });
+
+  it('is renewed again after an answer that broke off', async () => {
+    const made = await signedIn();
+    const first = await made.keeper.accessToken();
+    made.answers = [() => new Response('{"access_tok')];
+    await made.pass(HOUR / 2 + 5);
+    expect(await made.keeper.accessToken()).toBe(first);
+    made.answers = [() => Response.json({ access_token: made.fresh() })];
+    await made.pass(60);
+    expect(await made.keeper.accessToken()).not.toBe(first);
+    expect(made.keeper.ended.value).toBeNull();
+  });
+
+  it('works in a browser that keeps nothing, until the page is left', async () => {
+    const refused = (): never => {
+      throw new DOMException('The operation is insecure.', 'SecurityError');
+    };
+    let startedOver = 0;
+    const keeper = createKeeper({
+      send: () => Promise.resolve(Response.json({ access_token: tokenOf({ username: 'anna', tenant: 't1', roles: [], auth_time: 0, iat: 0, exp: HOUR }) })),
+      kept: { getItem: refused, setItem: refused, removeItem: refused },
+      monotonic: () => 0,
+      now: () => 0,
+      after: () => undefined,
+      startOver: () => {
+        startedOver++;
+      },
+    });
+    keeper.resume();
+    expect(keeper.person.value).toBeNull();
+    await keeper.signIn('anna', 'secret');
+    expect(keeper.session.value?.username).toBe('anna');
+    keeper.signOut();
+    expect([keeper.session.value, startedOver]).toEqual([null, 1]);
   });
 
   it('of the same person goes on where it was; of another the page begins anew, and shows nothing in between', async () => {

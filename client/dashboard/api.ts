@@ -1,5 +1,5 @@
 /** REST as the page uses it: who is signed in asks, and what went wrong comes back as a problem with its code. */
-import { problemOf, send } from './http.ts';
+import { noAnswer, problemOf, send } from './http.ts';
 import { accessToken, signInEnded } from './session.ts';
 
 export interface Asking {
@@ -12,11 +12,17 @@ export interface Asking {
 
 /**
  * Asks the API as the signed-in user. Resolves with the JSON of the answer, null where it has none.
- * Rejects with ApiProblem; with the signal's reason where it was aborted.
+ * Rejects with ApiProblem, also `no_answer` where the answer broke off or is somebody else's; with the signal's reason where it was aborted.
  */
 export const ask = async <T>(path: string, asking: Asking = {}): Promise<T> => {
   const answer = await answerOf(path, asking);
-  return (answer.status === 204 ? null : await answer.json().catch(() => null)) as T;
+  if (answer.status === 204) return null as T;
+  try {
+    return (await answer.json()) as T;
+  } catch (error) {
+    if (asking.signal?.aborted === true) throw error;
+    throw noAnswer();
+  }
 };
 
 /** As `ask`, for what is no JSON: a recording, a file. */

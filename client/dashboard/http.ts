@@ -22,6 +22,9 @@ export class ApiProblem extends Error {
   }
 }
 
+/** Nothing came, or not the whole of it: what was asked for may have been done. */
+export const noAnswer = (): ApiProblem => new ApiProblem({ code: 'no_answer', title: 'No answer', detail: 'The server cannot be reached. Check your connection and try again.', retryable: true }, null);
+
 /** Sends as it is, without a token; resolves once an answer begins. Rejects with ApiProblem, and with an AbortError where `init.signal` was aborted. */
 export const send = async (path: string, init: RequestInit): Promise<Response> => {
   const control = new AbortController();
@@ -32,7 +35,7 @@ export const send = async (path: string, init: RequestInit): Promise<Response> =
     return await fetch(path, { ...init, cache: 'no-store', signal: control.signal });
   } catch (error) {
     if (init.signal?.aborted === true) throw error;
-    throw new ApiProblem({ code: 'no_answer', title: 'No answer', detail: 'The server cannot be reached. Check your connection and try again.', retryable: true }, null);
+    throw noAnswer();
   } finally {
     clearTimeout(late);
   }

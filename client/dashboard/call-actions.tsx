@@ -2,11 +2,12 @@
 import { useSignal } from '@preact/signals';
 import type { CallView } from '../view.ts';
 import { ask } from './api.ts';
-import { eventsJson, fileName, saveFile, transcriptText } from './call-export.ts';
+import { eventsJson, fileName, transcriptText } from './call-export.ts';
 import type { CallFacts } from './call-facts.ts';
 import type { Followed } from './call-follow.ts';
 import { Dialog } from './dialog.tsx';
 import { ApiProblem, sentenceOf } from './http.ts';
+import { saveFile } from './save-file.ts';
 import { may } from './session.ts';
 import { Name } from './words.tsx';
 
@@ -71,10 +72,10 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
       ) : null}
       {may('calls.export') && events.length > 0 ? (
         <>
-          <button class="quiet small" onClick={() => saveFile(fileName(callSid, 'txt'), 'text/plain;charset=utf-8', transcriptText(view, facts))}>
+          <button class="quiet small" onClick={() => saveFile(new Blob([transcriptText(view, facts)], { type: 'text/plain;charset=utf-8' }), fileName(callSid, 'txt'))}>
             Save transcript
           </button>
-          <button class="quiet small" onClick={() => saveFile(fileName(callSid, 'json'), 'application/json', eventsJson(view, events))}>
+          <button class="quiet small" onClick={() => saveFile(new Blob([eventsJson(view, events)], { type: 'application/json' }), fileName(callSid, 'json'))}>
             Save events
           </button>
         </>

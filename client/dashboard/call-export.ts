@@ -2,7 +2,7 @@
 import type { EventFrame } from '../index.ts';
 import type { CallView } from '../view.ts';
 import type { CallFacts } from './call-facts.ts';
-import { linesOf } from './call-lines.ts';
+import { linesOf, secondsInCall } from './call-lines.ts';
 import { outcomeText, statusLine, toolName, toolResult, TRUST_WORDS } from './call-words.ts';
 import { costText } from './numbers.ts';
 import { duration, utc } from './times.ts';
@@ -19,7 +19,8 @@ export const transcriptText = (view: CallView, facts: CallFacts | null): string 
         return [`        Tool ${toolName(line.name)}: ${toolResult(line)}${line.detail === null ? '' : `. ${line.detail}`}`];
       case 'turn': {
         if (line.state === 'retracted') return [];
-        const at = line.timeInCallSecs === null ? '' : duration(line.timeInCallSecs);
+        const seconds = secondsInCall(line, view.startedAt);
+        const at = seconds === null ? '' : duration(seconds);
         const more = line.href === null ? '' : ' [the beginning of a longer text]';
         return [`${at.padStart(7)} ${SPEAKERS[line.speaker]}: ${line.text}${more}`];
       }
@@ -48,14 +49,3 @@ export const eventsJson = (view: CallView, events: readonly EventFrame[]): strin
 
 /** A name that every file system takes. */
 export const fileName = (callSid: string, ending: string): string => `${callSid.replace(/[^\w.+-]+/g, '-').slice(0, 100)}.${ending}`;
-
-/** Gives the person at the screen a file. */
-export const saveFile = (name: string, type: string, text: string): void => {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The browser reads it a moment later.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-};

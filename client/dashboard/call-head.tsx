@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import type { CallFacts } from './call-facts.ts';
 import type { Followed } from './call-follow.ts';
 import { outcomeText, TRUST_SENTENCES, TRUST_WORDS } from './call-words.ts';
-import { feed } from './live.ts';
+import { boardAt, boardFresh, feed } from './live.ts';
 import { costText } from './numbers.ts';
 import { STATUS_SENTENCES, STATUS_WORDS } from './status-words.ts';
 import { dayAndTime, duration, tick, utc } from './times.ts';
@@ -81,7 +81,7 @@ const At = ({ label, at }: { readonly label: string; readonly at: string }) => (
   </span>
 );
 
-/** How long it has lasted, by the server's clock: the one on this desk may be wrong. */
+/** How long it has lasted, by the server's clock: the one on this desk may be wrong. Without a connection it stands still: nobody here knows whether the call goes on. */
 const Lasted = ({ followed: { view }, facts }: { readonly followed: Followed; readonly facts: CallFacts | null }) => {
   const startedAt = view.startedAt ?? facts?.started_at ?? null;
   const told = view.outcome?.call_duration_seconds ?? null;
@@ -90,7 +90,7 @@ const Lasted = ({ followed: { view }, facts }: { readonly followed: Followed; re
     return seconds === null ? null : <span class="lasted">{duration(seconds)}</span>;
   }
   if (view.status !== 'in_progress' || startedAt === null || tick.value === 0) return null;
-  const now = feed.value?.serverNow() ?? null;
+  const now = boardFresh.value ? (feed.value?.serverNow() ?? null) : boardAt.value;
   return now === null ? null : (
     <span class="lasted" aria-hidden="true">
       {duration((now - Date.parse(startedAt)) / 1000)}

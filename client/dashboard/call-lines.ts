@@ -14,3 +14,13 @@ export const linesOf = (view: CallView): { readonly said: readonly Line[]; reado
   const seqOf = (line: Line): number => (line.kind === 'turn' ? 0 : line.seq);
   return { said: [...said, ...view.statuses].sort((a, b) => a.place - b.place || seqOf(a) - seqOf(b)), speaking };
 };
+
+/**
+ * When in the call a turn was said, in seconds: by its own word, else by when it came, which of live words is the same within a breath.
+ * @param startedAt when the call was picked up, RFC 3339
+ * @returns null where nobody knows
+ */
+export const secondsInCall = (turn: ShownTurn, startedAt: string | null): number | null => {
+  if (turn.timeInCallSecs !== null) return turn.timeInCallSecs;
+  return startedAt === null || turn.late || turn.state === 'corrected' ? null : Math.max(0, (Date.parse(turn.timestamp) - Date.parse(startedAt)) / 1000);
+};

@@ -3,7 +3,7 @@ import { Component } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { ShownStatus, ShownTool, ShownTurn } from '../view.ts';
 import type { Followed } from './call-follow.ts';
-import { linesOf, type Line } from './call-lines.ts';
+import { linesOf, secondsInCall, type Line } from './call-lines.ts';
 import { statusLine, toolName, toolResult } from './call-words.ts';
 import { clockTime, dayAndTime, duration } from './times.ts';
 import { Name, Words } from './words.tsx';
@@ -26,14 +26,14 @@ export const Transcript = ({ followed: { view }, opening }: TranscriptProps) => 
       <div role="log" aria-label="Transcript" aria-live={opening || view.over ? 'off' : 'polite'} aria-relevant="additions">
         <ol>
           {said.map((line) => (
-            <TranscriptLine key={line.key} line={line} tellLate={!allLate} />
+            <TranscriptLine key={line.key} line={line} tellLate={!allLate} startedAt={view.startedAt} />
           ))}
         </ol>
       </div>
       {speaking.length === 0 ? null : (
         <ol aria-label="Being spoken" aria-live="off">
           {speaking.map((turn) => (
-            <TranscriptLine key={turn.key} line={turn} tellLate={false} />
+            <TranscriptLine key={turn.key} line={turn} tellLate={false} startedAt={view.startedAt} />
           ))}
         </ol>
       )}
@@ -45,18 +45,20 @@ interface LineProps {
   readonly line: Line;
   /** Whether it is said of words that they came late. */
   readonly tellLate: boolean;
+  /** When the call was picked up. */
+  readonly startedAt: string | null;
 }
 
 /** Painted anew only where its line is another object: a call may have thousands. */
 class TranscriptLine extends Component<LineProps> {
   override shouldComponentUpdate(next: LineProps): boolean {
-    return next.line !== this.props.line || next.tellLate !== this.props.tellLate;
+    return next.line !== this.props.line || next.tellLate !== this.props.tellLate || next.startedAt !== this.props.startedAt;
   }
 
-  override render({ line, tellLate }: LineProps) {
+  override render({ line, tellLate, startedAt }: LineProps) {
     switch (line.kind) {
       case 'turn':
-        return <TurnLine turn={line} tellLate={tellLate} />;
+        return <TurnLine turn={line} tellLate={tellLate} startedAt={startedAt} />;
       case 'tool':
         return <ToolLine tool={line} />;
       case 'status':
@@ -67,22 +69,24 @@ class TranscriptLine extends Component<LineProps> {
 
 const StatusLine = ({ status }: { readonly status: ShownStatus }) => (
   <li class="line status">
-    <time dateTime={status.timestamp} title={dayAndTime(status.timestamp)}>
-      {clockTime(status.timestamp)}
-    </time>
     <span class="said">
-      <Name text={statusLine(status)} />
+      <Name text={statusLine(status)} />,{' '}
+      <time dateTime={status.timestamp} title={dayAndTime(status.timestamp)}>
+        {clockTime(status.timestamp)}
+      </time>
     </span>
   </li>
 );
 
 const SPEAKERS = { agent: 'Agent', driver: 'Driver' } as const;
 
-const TurnLine = ({ turn, tellLate }: { readonly turn: ShownTurn; readonly tellLate: boolean }) => (
+interface TurnLineProps extends Omit<LineProps, 'line'> {
+  readonly turn: ShownTurn;
+}
+
+const TurnLine = ({ turn, tellLate, startedAt }: TurnLineProps) => (
   <li class={`line ${turn.speaker} ${turn.state}`}>
-    <time dateTime={turn.timestamp} title={dayAndTime(turn.timestamp)}>
-      {turn.timeInCallSecs === null ? clockTime(turn.timestamp) : duration(turn.timeInCallSecs)}
-    </time>
+    <Said turn={turn} seconds={secondsInCall(turn, startedAt)} />
     <span class="speaker">{SPEAKERS[turn.speaker]}</span>
     <div class="said">
       {turn.state === 'retracted' ? (
@@ -108,6 +112,16 @@ const TurnLine = ({ turn, tellLate }: { readonly turn: ShownTurn; readonly tellL
     </div>
   </li>
 );
+
+/** When it was said, in the call. */
+const Said = ({ turn, seconds }: { readonly turn: ShownTurn; readonly seconds: number | null }) =>
+  seconds === null ? (
+    <span />
+  ) : (
+    <time dateTime={turn.timestamp} title={dayAndTime(turn.timestamp)}>
+      {duration(seconds)}
+    </time>
+  );
 
 const ToolLine = ({ tool }: { readonly tool: ShownTool }) => {
   // Words have the time of the call, tools that of the log: beside each other the two would not add up.

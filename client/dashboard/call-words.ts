@@ -32,6 +32,12 @@ const REASONS: Readonly<Record<string, string>> = {
   connection_lost: 'the connection to the phone service broke, so it may have dialed',
   rate_limited: 'the phone service had too many requests',
   workspace_misconfigured: 'the phone service is not set up completely: tell an administrator',
+  conversation_not_found: 'the phone service does not know the call',
+  answer_not_understood: 'the answer of the phone service was not understood, so it may have dialed',
+  not_successful: 'the phone service refused it',
+  provider_unreachable: 'the phone service could not be reached',
+  no_api_key: 'the phone service is not set up: tell an administrator',
+  no_phone_number_id: 'there is no number to call from: tell an administrator',
   merged: 'it turned out to be another call',
   needs_person: 'nobody could find out whether it was dialed: somebody should look',
 };
@@ -115,8 +121,14 @@ export const findingsOf = (results: unknown): readonly Finding[] => {
     const fields = typeof found === 'object' && found !== null ? (found as Readonly<Record<string, unknown>>) : { value: found };
     const value = fields['result'] ?? fields['value'] ?? null;
     const rationale = fields['rationale'];
-    return { name: name.replaceAll('_', ' '), value: value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value), rationale: typeof rationale === 'string' && rationale !== '' ? rationale : null };
+    return { name: name.replaceAll('_', ' '), value: foundText(value), rationale: typeof rationale === 'string' && rationale !== '' ? rationale : null };
   });
+};
+
+const foundText = (value: unknown): string => {
+  if (value === null) return 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 };
 
 /** Why the relay does not show the call. */

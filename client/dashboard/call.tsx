@@ -37,13 +37,15 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
     return (
       <section class="call" aria-labelledby={CALL_HEADING}>
         <header class="call-head">
-          <div class="first">
-            <h2 id={CALL_HEADING} tabIndex={-1}>
-              <Name text={id} />
-            </h2>
-            <button class="quiet close" onClick={close}>
-              Close
-            </button>
+          <div class="stays">
+            <div class="first">
+              <h2 id={CALL_HEADING} tabIndex={-1}>
+                <Name text={id} />
+              </h2>
+              <button class="quiet close" onClick={close}>
+                Close
+              </button>
+            </div>
           </div>
         </header>
         <p class="empty" role="status">
@@ -81,19 +83,17 @@ const nothingYet = (view: CallView): string => {
   return view.status === 'in_progress' ? 'Nobody has said anything yet.' : 'The words appear here as they are spoken.';
 };
 
-/** What goes on at this moment: what the agent does, or that a silence is a silence. */
+/** What goes on at this moment: what the agent does, that a silence is a silence, or that nobody here knows. */
 const Now = ({ followed: { view } }: { readonly followed: Followed }) => {
-  const activity = activityText(view);
   if (view.status !== 'in_progress') return null;
+  const state = connection.value?.state ?? null;
+  if (state !== 'live' && state !== 'restored' && state !== 'catching_up') return <p class="now">What is being said now may not be here. It comes as soon as the connection is confirmed.</p>;
   const heardAt = view.lastWordsAt ?? view.startedAt;
   const now = tick.value === 0 ? null : (feed.value?.serverNow() ?? null);
   const silentMs = heardAt === null || now === null ? 0 : now - Date.parse(heardAt);
-  const state = connection.value?.state ?? null;
-  const isFine = state === 'live' || state === 'restored';
   return (
     <p class="now" aria-live="off">
-      {activity}{' '}
-      {silentMs < SILENT_AFTER_MS ? null : <span class="silence">No words for {Math.floor(silentMs / 1000)} s. {isFine ? 'The connection is fine.' : 'The connection is not: there may be words that are not here yet.'}</span>}
+      {activityText(view)} {silentMs < SILENT_AFTER_MS ? null : <span>No words for {Math.floor(silentMs / 1000)} s. The connection is fine.</span>}
     </p>
   );
 };

@@ -18,22 +18,19 @@ export const tick = signal(0, {
   },
 });
 
-/** The page's language, or English where a browser names one that is none (`en-US@posix`). */
-const language = ((): string | undefined => {
-  try {
-    return Intl.getCanonicalLocales(globalThis.navigator.language)[0];
-  } catch {
-    return 'en-US';
-  }
+/** The words of the page are English, so its times are, in the way of whoever looks where that is known. Some browsers name a language that is none (`en-US@posix`). */
+const language = ((): string => {
+  const named = globalThis.navigator.language;
+  return /^en(?:-[A-Za-z]{2})?$/.test(named) ? named : 'en-US';
 })();
 
-const CLOCK = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-const DAY_AND_CLOCK = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
+const CLOCK = new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
+const DAY_AND_CLOCK = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
 
-/** `14:03:22`; nothing of what is no time. @param at RFC 3339, or milliseconds since 1970 */
+/** `2:03:22 PM`; nothing of what is no time. @param at RFC 3339, or milliseconds since 1970 */
 export const clockTime = (at: string | number): string => format(CLOCK, at);
 
-/** `Nov 21, 2026, 14:03:22 CST`: with its zone, for that is the reader's and not everybody's. @param at RFC 3339, or milliseconds since 1970 */
+/** `Nov 21, 2026, 2:03:22 PM CST`: with its zone, for that is the reader's and not everybody's. @param at RFC 3339, or milliseconds since 1970 */
 export const dayAndTime = (at: string | number): string => format(DAY_AND_CLOCK, at);
 
 /** `2026-11-21 20:03:22 UTC`. @param at RFC 3339 */

@@ -35,7 +35,7 @@ const opened = async (id: string, login?: Login): Promise<Page> => {
 };
 
 describe('the panel of a call', () => {
-  const lines = (page: Page): Promise<string[]> => page.locator('.transcript .line').evaluateAll((all) => all.map((line) => [...line.children].map((part) => part.textContent.trim()).filter((text) => text !== '').join(' | ').replace(/\d\d:\d\d:\d\d/g, 'hh:mm:ss')));
+  const lines = (page: Page): Promise<string[]> => page.locator('.transcript .line').evaluateAll((all) => all.map((line) => [...line.children].map((part) => part.textContent.trim()).filter((text) => text !== '').join(' | ').replace(/\d+:\d\d:\d\d.[AP]M/g, 'then')));
   const adopt = async (conversation: string, entries: Parameters<Product['parts']['callLog']['adopt']>[2]): Promise<string> =>
     (await product.parts.callLog.adopt(conversation, newCall({ call_sid: `EL_${conversation}`, workspace: 'local', tenant: 'local', agent_id: 'agent_local' }), entries)).call.call_sid;
 
@@ -64,7 +64,7 @@ describe('the panel of a call', () => {
     await page.getByText('Agent is thinking ...').waitFor();
     await call.say('agent', 'One moment.', { turn_id: 'c', time_in_call_secs: 9 });
     await waitForWords(page, ['Hello, dispatch here.', 'I was a sleep.', 'One moment.']);
-    expect(await lines(page)).toEqual(['hh:mm:ss | Picked up', '0:01 | Agent | Hello, dispatch here.', '0:04 | Driver | I was a sleep.', 'Tool | get log done, 840 ms: 212 miles', '0:09 | Agent | One moment.']);
+    expect(await lines(page)).toEqual(['Picked up, then', '0:01 | Agent | Hello, dispatch here.', '0:04 | Driver | I was a sleep.', 'Tool | get log done, 840 ms: 212 miles', '0:09 | Agent | One moment.']);
     expect(await barriers(page)).toEqual([]);
 
     await call.finish([
@@ -77,7 +77,7 @@ describe('the panel of a call', () => {
     expect(ended).toContain('0:04 | Driver | I was asleep.Corrected. Was:I was a sleep.');
     expect(ended).toContain('0:09 | Agent | One moment.Taken back: the final transcript does not have these words.');
     expect(ended).toContain('0:20 | Driver | Goodbye.Added afterwards: these words came with the final transcript.');
-    expect(ended.at(-1)).toBe('hh:mm:ss | Call ended');
+    expect(ended.at(-1)).toBe('Call ended, then');
     expect(await page.locator('.line del').allInnerTexts()).toEqual(['One moment.']);
     const was = page.getByText('I was a sleep.');
     expect(await was.isVisible()).toBe(false);

@@ -52,7 +52,7 @@ describe('the banner over the content', () => {
   });
 
   it('says that what is shown may be old once the connection is lost for long, the device is offline, or nothing comes any more', () => {
-    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toMatch(/^The connection is lost\. What is shown is from \d\d:\d\d:\d\d, 1:15 ago\. It is brought up to date by itself\.$/);
+    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toMatch(/^The connection is lost\. What is shown is from \d+:\d\d:\d\d.[AP]M, 1:15 ago\. It is brought up to date by itself\.$/);
     expect(banner(facts(is('lost', { since: NOW - 75_000 }), { online: false }))).toMatch(/^This device is offline\. /);
     expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000 })))).toBe('Nothing has confirmed for 1 min that this is all. Words may be missing below; they will come.');
     expect(banner(facts(is('stopped'), { stoppedBy: 4500 }))).toBe('What is shown may be old: nothing new comes in. To go on, reload this page.');

@@ -47,19 +47,41 @@ export const refusalWords = (code: string, otherwise: string): string => REFUSAL
 /** What to tell whoever pressed the button, of what was thrown. */
 export const problemWords = (error: unknown): string => (error instanceof ApiProblem ? refusalWords(error.code, sentenceOf(error)) : sentenceOf(error));
 
-/**
- * The Idempotency-Keys of one dialog: the same wish has the same key however often it is sent - by a double click, or again after an
- * answer that was lost - and so dials once. Another wish has another key.
- */
-export const dialKeys = (random: () => string = randomKey): ((wanted: Wanted) => string) => {
-  const keys = new Map<string, string>();
-  return (wanted) => {
-    const wish = JSON.stringify(requestOf(wanted));
-    const key = keys.get(wish) ?? random();
-    keys.set(wish, key);
-    return key;
+export interface DialKeys {
+  /** The same wish has the same key however often it is sent - by a double click, or again after an answer that was lost - and so dials once. Another wish has another key. */
+  of(wanted: Wanted): string;
+  /** The API has said what became of it. */
+  answered(wanted: Wanted): void;
+  /** Somebody begins to wish anew: what was answered before may be wished for again. What was not keeps its key, since it may have begun a call. */
+  begin(): void;
+}
+
+/** Whoever has waited for an answer for longer has looked at the board, and means another call. */
+const UNANSWERED_KEPT_MS = 10 * 60_000;
+
+/** The Idempotency-Keys of one page. @param now monotonic milliseconds */
+export const dialKeys = (random: () => string = randomKey, now: () => number = () => performance.now()): DialKeys => {
+  const keys = new Map<string, { readonly key: string; readonly at: number; isAnswered: boolean }>();
+  const wishOf = (wanted: Wanted): string => JSON.stringify(requestOf(wanted));
+  return {
+    of: (wanted) => {
+      const wish = wishOf(wanted);
+      const known = keys.get(wish) ?? { key: random(), at: now(), isAnswered: false };
+      keys.set(wish, known);
+      return known.key;
+    },
+    answered: (wanted) => {
+      const known = keys.get(wishOf(wanted));
+      if (known !== undefined) known.isAnswered = true;
+    },
+    begin: () => {
+      for (const [wish, { at, isAnswered }] of keys) if (isAnswered || now() - at > UNANSWERED_KEPT_MS) keys.delete(wish);
+    },
   };
 };
+
+/** Whether the API has said that no call came of it; else one may have begun. */
+export const isRefusal = (error: unknown): boolean => error instanceof ApiProblem && error.status !== null && error.status < 500;
 
 /** Also on pages that are not from a secure origin, which have no `crypto.randomUUID`. */
 const randomKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

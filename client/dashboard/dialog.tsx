@@ -32,6 +32,13 @@ export const Dialog = ({ label, onClose, wide = false, children }: DialogProps) 
         event.preventDefault();
         onClose?.();
       }}
+      onClose={() => {
+        // Not by us: Escape was pressed while nothing in the dialog had the focus, its button being disabled for one.
+        const dialog = place.current;
+        if (dialog === null || dialog.open) return;
+        if (onClose === null) dialog.showModal();
+        else onClose();
+      }}
       onKeyDown={(event) => {
         // A browser closes a dialog at the second Escape whatever the page says.
         if (event.key === 'Escape') event.preventDefault();

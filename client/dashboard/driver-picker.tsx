@@ -21,6 +21,12 @@ export interface Chosen {
   readonly kinds: readonly string[];
 }
 
+/** These drivers, and of the kinds those that any of them has: no others can be seen, and so be taken back. */
+export const chosenOf = (drivers: readonly DriverView[], kinds: readonly string[]): Chosen => {
+  const theirs = new Set(kindsOf(drivers));
+  return { drivers, kinds: kinds.filter((kind) => theirs.has(kind)) };
+};
+
 export interface PickerProps {
   readonly chosen: Chosen;
   readonly onChosen: (chosen: Chosen) => void;
@@ -42,8 +48,7 @@ export const DriverPicker = ({ chosen, onChosen }: PickerProps) => {
   const isChosen = (driver: DriverView): boolean => chosen.drivers.some(({ driverId }) => driverId === driver.driverId);
   const toggle = (driver: DriverView): void => {
     const drivers = isChosen(driver) ? chosen.drivers.filter(({ driverId }) => driverId !== driver.driverId) : [...chosen.drivers, driver];
-    const kinds = new Set(kindsOf(drivers));
-    onChosen({ drivers, kinds: chosen.kinds.filter((kind) => kinds.has(kind)) });
+    onChosen(chosenOf(drivers, chosen.kinds));
   };
   return (
     <div class="picker">

@@ -3,8 +3,8 @@ import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { DIAL_DRIVERS_MAX_COUNT } from '../../core/protocol/limits.ts';
 import { Dialog } from './dialog.tsx';
-import { dial, dialKeys, isWholeNumber, plainNumber, problemWords, type Dialed, type Wanted } from './dial.ts';
-import { DriverPicker, type Chosen } from './driver-picker.tsx';
+import { dial, dialKeys, isRefusal, isWholeNumber, plainNumber, problemWords, type DialKeys, type Dialed, type Wanted } from './dial.ts';
+import { chosenOf, DriverPicker, type Chosen } from './driver-picker.tsx';
 import { counted } from './numbers.ts';
 import { go, linkTo } from './route.ts';
 import { may } from './session.ts';
@@ -14,21 +14,22 @@ import { Name } from './words.tsx';
 /** Not there for whoever may not start calls. */
 export const StartCallButton = () => {
   const open = useSignal(false);
+  const keys = useMemo(() => dialKeys(), []);
   if (!may('calls.dial')) return null;
   return (
     <>
       <button type="button" class="primary start-call" onClick={() => (open.value = true)}>
         Start a call
       </button>
-      {open.value ? <StartCall onClose={() => (open.value = false)} /> : null}
+      {open.value ? <StartCall keys={keys} onClose={() => (open.value = false)} /> : null}
     </>
   );
 };
 
 const NOBODY: Chosen = { drivers: [], kinds: [] };
 
-const StartCall = ({ onClose }: { readonly onClose: () => void }) => {
-  const keyOf = useMemo(() => dialKeys(), []);
+const StartCall = ({ keys, onClose }: { readonly keys: DialKeys; readonly onClose: () => void }) => {
+  useMemo(() => keys.begin(), []);
   const byNumber = useSignal(false);
   const chosen = useSignal<Chosen>(NOBODY);
   const number = useSignal('');
@@ -45,13 +46,15 @@ const StartCall = ({ onClose }: { readonly onClose: () => void }) => {
     busy.value = true;
     problem.value = null;
     try {
-      const dialed = await dial(wanted, keyOf(wanted));
+      const dialed = await dial(wanted, keys.of(wanted));
+      keys.answered(wanted);
       const [only] = dialed;
       if (dialed.length === 1 && only !== undefined && only.call !== null) {
         onClose();
         go({ view: 'board', call: only.call });
       } else results.value = dialed;
     } catch (error) {
+      if (isRefusal(error)) keys.answered(wanted);
       problem.value = problemWords(error);
     } finally {
       busy.value = false;
@@ -61,9 +64,17 @@ const StartCall = ({ onClose }: { readonly onClose: () => void }) => {
   const count = chosen.value.drivers.length;
   const tooMany = count > DIAL_DRIVERS_MAX_COUNT;
   const nobody = byNumber.value ? number.value.trim() === '' : count === 0;
-  if (results.value !== null) return <Results results={results.value} chosen={chosen.value} onClose={onClose} onBack={() => (results.value = null)} />;
+  /** Back to those who were not called: the same wish again would be answered as it was. */
+  const back = (): void => {
+    const called = new Set((results.value ?? []).flatMap(({ driver, call }) => (call === null ? [] : [driver])));
+    chosen.value = chosenOf(chosen.value.drivers.filter(({ driverId }) => !called.has(driverId)), chosen.value.kinds);
+    results.value = null;
+  };
+  // What was sent is not taken back by closing, and somebody has to be told what became of it.
+  const close = busy.value ? null : onClose;
+  if (results.value !== null) return <Results results={results.value} chosen={chosen.value} onClose={onClose} onBack={back} />;
   return (
-    <Dialog label="Start a call" onClose={onClose} wide>
+    <Dialog label="Start a call" onClose={close} wide>
       <form
         class="start"
         noValidate
@@ -96,8 +107,9 @@ const StartCall = ({ onClose }: { readonly onClose: () => void }) => {
         <p class="problem" role="alert">
           {tooMany ? `At most ${counted(DIAL_DRIVERS_MAX_COUNT, 'driver')} can be called at once. ${counted(count, 'driver is', 'drivers are')} chosen.` : problem.value}
         </p>
+        {busy.value ? <p class="hint">The phone service is asked. It may take 15 seconds; the call appears on the board meanwhile.</p> : null}
         <div class="actions">
-          <button type="button" class="quiet" onClick={onClose}>
+          <button type="button" class="quiet" disabled={close === null} onClick={onClose}>
             Cancel
           </button>
           <button class="primary" disabled={busy.value || nobody || tooMany}>

@@ -52,6 +52,70 @@ describe('starting a call', () => {
     expect(await begun(product)).toEqual([{ name: 'Test Driver Two', number: '+15550100124' }]);
   });
 
+  it('again after an answer that was lost dials once also where the dialog was closed in between, and a call that was answered can be made again', async () => {
+    const product = await startDashboard();
+    const { page } = await open(product.url);
+    let answers: 'none' | 'all' = 'none';
+    await page.route('**/calls', async (route) => {
+      if (answers === 'all') return route.continue();
+      await route.fetch();
+      return route.abort();
+    });
+    const dialog = await dialogOn(page);
+    const wish = async (): Promise<void> => {
+      await dialog.getByRole('checkbox', { name: /Test Driver Two/ }).check();
+      await dialog.getByRole('button', { name: 'Call', exact: true }).click();
+    };
+    await wish();
+    await dialog.getByText('No answer came.').waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    answers = 'all';
+    await page.getByRole('button', { name: 'Start a call' }).click();
+    await wish();
+    await page.waitForURL(/#\/board\/calls\//);
+    const first = page.url();
+    expect(await begun(product)).toHaveLength(1);
+    await page.getByRole('button', { name: 'Start a call' }).click();
+    await wish();
+    await page.waitForURL((url) => url.href !== first);
+    expect(await begun(product)).toHaveLength(2);
+  });
+
+  it('cannot be closed while it is under way, since what was sent is not taken back; it says what became of it', async () => {
+    const product = await startDashboard();
+    const { page } = await open(product.url);
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    await page.route('**/driver_data/call-elevenlabs', async (route) => {
+      await held;
+      await route.continue();
+    });
+    const dialog = await dialogOn(page);
+    for (const name of [/Test Driver Two/, /Test Driver Three/]) await dialog.getByRole('checkbox', { name }).check();
+    await dialog.getByRole('button', { name: 'Call 2 drivers' }).click();
+    await dialog.getByRole('button', { name: 'Dialing ...' }).waitFor();
+    for (let press = 0; press < 3; press++) await page.keyboard.press('Escape');
+    expect(await dialog.getByRole('button', { name: 'Cancel' }).isDisabled()).toBe(true);
+    goOn();
+    await page.getByRole('dialog', { name: 'What became of it' }).getByText('2 calls started').waitFor();
+    expect(await begun(product)).toHaveLength(2);
+  });
+
+  it('of several drivers goes back to those who were not called, and to nobody else', async () => {
+    const product = await startDashboard();
+    const { page } = await open(product.url);
+    const dialog = await dialogOn(page);
+    for (const name of [/Test Driver Three/, /Test Driver Four/]) await dialog.getByRole('checkbox', { name }).check();
+    await dialog.getByRole('checkbox', { name: 'speeding', exact: true }).check();
+    await dialog.getByRole('button', { name: 'Call 2 drivers' }).click();
+    const became = page.getByRole('dialog', { name: 'What became of it' });
+    await became.getByRole('button', { name: 'Back' }).click();
+    await dialog.getByText('Chosen: Test Driver Four', { exact: true }).waitFor();
+    await dialog.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.waitForURL(/#\/board\/calls\/EL_test_driver_126_/);
+    expect((await begun(product)).map(({ name }) => name)).toEqual(['Test Driver Four', 'Test Driver Three']);
+  });
+
   it('of several drivers says what became of each, in words', async () => {
     const product = await startDashboard();
     const { page } = await open(product.url);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Delays } from '../../client/dashboard/delays.ts';
-import { dialKeys, isWholeNumber, localTime, notCallable, plainNumber, refusalWords } from '../../client/dashboard/dial.ts';
+import { dialKeys, isRefusal, isWholeNumber, localTime, notCallable, plainNumber, refusalWords } from '../../client/dashboard/dial.ts';
 import { foundDrivers, kindsOf } from '../../client/dashboard/drivers.ts';
+import { ApiProblem } from '../../client/dashboard/http.ts';
 import { barsOf, outcomeShares } from '../../client/dashboard/figures-bars.ts';
 import { stack } from '../../client/dashboard/figures-chart.ts';
 import { historyQuery, sinceTime } from '../../client/dashboard/history-filter.ts';
@@ -54,11 +55,32 @@ describe('measured delays', () => {
 describe('starting calls', () => {
   it('has one key for a wish however often it is sent, and another for another wish', () => {
     let made = 0;
-    const keyOf = dialKeys(() => `key-${++made}`);
-    const first = keyOf({ drivers: ['d1', 'd2'], kinds: [] });
-    expect(keyOf({ drivers: ['d2', 'd1'], kinds: [] })).toBe(first);
-    const others = [keyOf({ drivers: ['d1'], kinds: [] }), keyOf({ drivers: ['d1', 'd2'], kinds: ['speeding'] }), keyOf({ number: '+15550100123' })];
+    const keys = dialKeys(() => `key-${++made}`, () => 0);
+    const first = keys.of({ drivers: ['d1', 'd2'], kinds: [] });
+    keys.answered({ drivers: ['d1', 'd2'], kinds: [] });
+    expect(keys.of({ drivers: ['d2', 'd1'], kinds: [] })).toBe(first);
+    const others = [keys.of({ drivers: ['d1'], kinds: [] }), keys.of({ drivers: ['d1', 'd2'], kinds: ['speeding'] }), keys.of({ number: '+15550100123' })];
     expect(new Set([first, ...others]).size).toBe(4);
+  });
+
+  it('keeps the key of what was not answered when the dialog is opened again, for ten minutes; what was answered is another call then', () => {
+    let made = 0;
+    let now = 0;
+    const keys = dialKeys(() => `key-${++made}`, () => now);
+    const [lost, called] = [{ drivers: ['d1'], kinds: [] }, { number: '+15550100123' }];
+    const before = [keys.of(lost), keys.of(called)];
+    keys.answered(called);
+    now = 600_000;
+    keys.begin();
+    expect([keys.of(lost), keys.of(called)]).toEqual([before[0], 'key-3']);
+    now = 600_001;
+    keys.begin();
+    expect(keys.of(lost)).toBe('key-4');
+  });
+
+  it('knows a refusal from an answer that tells nothing: only after that one a call may have begun', () => {
+    const problem = (status: number | null): ApiProblem => new ApiProblem({ code: 'x', title: '', detail: '', retryable: true }, status);
+    expect([problem(422), problem(429), problem(500), problem(503), problem(null), new TypeError('x')].map(isRefusal)).toEqual([true, true, false, false, false, false]);
   });
 
   it.each([

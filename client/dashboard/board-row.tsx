@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import type { BoardRow } from '../../core/protocol/frames.ts';
 import { isEnded, needsAttention } from './board-order.ts';
 import { boardAt, boardFresh } from './live.ts';
-import { reasonText } from './call-words.ts';
+import { reasonText, UNNAMED_CALL } from './call-words.ts';
 import { readable } from './readable.ts';
 import { linkTo, route } from './route.ts';
 import { STATUS_SENTENCES, STATUS_WORDS } from './status-words.ts';
@@ -24,7 +24,7 @@ export interface RowProps {
 export const rowId = (callSid: string): string => `row-${encodeURIComponent(callSid)}`;
 
 /** What to call a call by: its driver; a number that was dialed, or one that nobody announced, has none. */
-export const callName = ({ driver_name, call_sid }: Pick<BoardRow, 'driver_name' | 'call_sid'>): string => driver_name ?? (call_sid.startsWith('EL_call_') ? 'Dialed number' : 'Unannounced call');
+export const callName = ({ driver_name, call_sid }: Pick<BoardRow, 'driver_name' | 'call_sid'>): string => driver_name ?? (call_sid.startsWith('EL_call_') ? 'Dialed number' : UNNAMED_CALL);
 
 export const Row = (props: RowProps) => {
   const { row, index, open, chosen } = props;

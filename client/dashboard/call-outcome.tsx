@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { Amendment } from '../view.ts';
 import type { CallFacts } from './call-facts.ts';
 import type { Followed } from './call-follow.ts';
-import { fieldText, findingsOf, outcomeText, reasonText, valueText, type Finding } from './call-words.ts';
+import { endingText, fieldText, findingsOf, outcomeText, reasonText, valueText, type Finding } from './call-words.ts';
 import { Recording } from './call-recording.tsx';
 import { costText } from './numbers.ts';
 import { may } from './session.ts';
@@ -20,6 +20,8 @@ export const CallOutcome = ({ followed: { view }, facts }: CallOutcomeProps) => 
   if (!view.over || outcome === null) return null;
   const summary = outcome.transcript_summary ?? (view.outcomeHref === null ? null : (facts?.transcript_summary ?? null));
   const ending = facts?.termination_reason ?? null;
+  // Of a call that nobody picked up there is no recording.
+  const nobodySpoke = view.status === 'failed' && !view.items.some(({ kind }) => kind === 'turn');
   const cost = costText(outcome.cost, outcome.cost_credits);
   return (
     <section class="outcome" aria-label="Outcome">
@@ -33,14 +35,14 @@ export const CallOutcome = ({ followed: { view }, facts }: CallOutcomeProps) => 
         <Fact label="Outcome">{outcomeText(outcome)}</Fact>
         {view.reason === null ? null : <Fact label="Reason"><Name text={reasonText(view.reason)} /></Fact>}
         {outcome.call_duration_seconds === null ? null : <Fact label="Duration">{duration(outcome.call_duration_seconds)}</Fact>}
-        <Fact label="Cost">{cost === '' ? 'not told' : cost}</Fact>
-        {ending === null || ending === '' ? null : <Fact label="How it ended"><Name text={ending} /></Fact>}
+        <Fact label="Cost">{cost === '' ? 'not known' : cost}</Fact>
+        {ending === null || ending === '' ? null : <Fact label="How it ended"><Name text={endingText(ending)} /></Fact>}
         <Findings label="Judged" of={findingsOf(outcome.evaluation_results)} />
         <Findings label="Found out" of={findingsOf(outcome.collection_results)} />
       </dl>
       {amendments.length === 0 ? null : <Amendments of={amendments} />}
       {view.imported ? <p class="hint">Taken over from an older system: there is no transcript.</p> : null}
-      {may('calls.audio') && view.conversationId !== null && !view.imported ? <Recording id={view.callSid ?? view.conversationId} /> : null}
+      {may('calls.audio') && view.conversationId !== null && !view.imported && !nobodySpoke ? <Recording id={view.callSid ?? view.conversationId} /> : null}
     </section>
   );
 };

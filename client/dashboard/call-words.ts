@@ -3,11 +3,14 @@ import type { CallView, Outcome, ShownStatus, ShownTool, Trust } from '../view.t
 import { delayText, dollars } from './numbers.ts';
 import { STATUS_WORDS } from './status-words.ts';
 
+/** A call that nobody asked Earshot for: somebody phoned the agent, or it was dialed elsewhere. */
+export const UNNAMED_CALL = 'Call not started here';
+
 /** How much of the call is on the screen. */
 export const TRUST_WORDS: Readonly<Record<Trust, string>> = {
-  arriving: 'Still arriving',
+  arriving: 'Not finished',
   complete: 'Complete, proved',
-  cannot_prove: 'Complete, as far as this page can tell',
+  cannot_prove: 'Complete, not proved',
   missing: 'Something is missing',
 };
 
@@ -43,6 +46,16 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
+
+/** How a call came to its end, from ElevenLabs' words; others are shown as they came. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  'call ended by remote party': 'The other side hung up',
+  'end_call tool was called': 'The agent hung up',
+  'call ended by monitoring command': 'It was ended from outside',
+  'voicemail detected': 'Voicemail picked up',
+};
+
+export const endingText = (ending: string): string => ENDINGS[ending.toLowerCase().replace(/\.$/, '')] ?? ending;
 
 const STATUS_LINES: Readonly<Record<ShownStatus['status'], string>> = {
   requested: 'Call asked for',

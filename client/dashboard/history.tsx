@@ -3,8 +3,9 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CallRow } from '../../core/protocol/rest.ts';
 import { ask, askFile } from './api.ts';
-import { reasonText } from './call-words.ts';
+import { reasonText, UNNAMED_CALL } from './call-words.ts';
 import { historyQuery, SINCE } from './history-filter.ts';
+import { useLiveRows } from './history-follow.ts';
 import './history.css';
 import { sentenceOf } from './http.ts';
 import { costText, counted } from './numbers.ts';
@@ -26,6 +27,7 @@ export const History = () => {
     const { calls, next_cursor } = await ask<{ readonly calls: readonly CallRow[]; readonly next_cursor: string | null }>('/calls', { query: { ...historyQuery(filter, Date.now()), cursor }, signal });
     return { rows: calls, next: next_cursor };
   });
+  useLiveRows(list, filter['status']);
   const { rows, next, reading, problem } = list.pages.value;
   return (
     <>
@@ -33,7 +35,7 @@ export const History = () => {
       {problem === null ? null : <p class="problem">{problem}</p>}
       <div class="scroll" aria-busy={reading}>
         {rows === null || rows.length === 0 ? (
-          <Nothing reading={reading} narrowed={Object.keys(filter).length > 0} />
+          <Nothing state={reading ? 'reading' : problem === null ? 'read' : 'unread'} narrowed={Object.keys(filter).length > 0} />
         ) : (
           <table class="table history">
             <caption class="visually-hidden">Calls, newest first</caption>
@@ -84,7 +86,7 @@ const Row = ({ row, filter, open }: { readonly row: CallRow; readonly filter: Fi
       </td>
       <th scope="row" class="h-driver">
         <a href={linkTo(to)} aria-current={open ? 'true' : undefined}>
-          <Name text={row.driver?.driverName ?? row.to_number ?? 'Unannounced call'} />
+          <Name text={row.driver?.driverName ?? row.to_number ?? UNNAMED_CALL} />
         </a>
       </th>
       <td class="h-status">
@@ -105,7 +107,7 @@ const Row = ({ row, filter, open }: { readonly row: CallRow; readonly filter: Fi
         <Name text={row.agent_id ?? ''} />
       </td>
       <td class="h-record hint" title={row.sealed ? 'Everything that belongs to the call is there.' : 'The call is not over, or its end has not been confirmed yet.'}>
-        {row.sealed ? 'Complete' : 'Open'}
+        {row.sealed ? 'Complete' : 'Not finished'}
       </td>
     </tr>
   );
@@ -117,10 +119,10 @@ const outcomeOf = ({ status, reason, call_successful }: CallRow): string => {
   return why.slice(0, 1).toUpperCase() + why.slice(1);
 };
 
-const Nothing = ({ reading, narrowed }: { readonly reading: boolean; readonly narrowed: boolean }) => (
+const Nothing = ({ state, narrowed }: { readonly state: 'reading' | 'read' | 'unread'; readonly narrowed: boolean }) => (
   <div class="empty">
-    <strong>{reading ? 'Looking for calls ...' : narrowed ? 'No call fits.' : 'No calls yet.'}</strong>
-    {reading ? null : narrowed ? (
+    <strong>{state === 'reading' ? 'Looking for calls ...' : state === 'unread' ? 'The calls could not be read.' : narrowed ? 'No call fits.' : 'No calls yet.'}</strong>
+    {state !== 'read' ? null : narrowed ? (
       <button type="button" class="link" onClick={() => narrow({ status: '', q: '', since: '', agent: '', driver: '' })}>
         Show all
       </button>

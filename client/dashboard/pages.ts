@@ -2,6 +2,7 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { sentenceOf } from './http.ts';
+import { boardFresh } from './live.ts';
 import { session } from './session.ts';
 
 export interface Page<T> {
@@ -30,7 +31,8 @@ export interface PagedList<T> {
 }
 
 /**
- * Reads the first page, anew whenever `key` is another one or somebody has signed in again.
+ * Reads the first page, anew whenever `key` is another one or somebody has signed in again; and where it could not be read, when the
+ * connection is back.
  * @param read may be another function with the same key: it then asks for the same
  */
 export const usePages = <T>(key: string, read: (cursor: string | null, signal: AbortSignal) => Promise<Page<T>>): PagedList<T> => {
@@ -41,6 +43,11 @@ export const usePages = <T>(key: string, read: (cursor: string | null, signal: A
     list.begin(read);
     return list.stop;
   }, [key, who]);
+  const isLive = boardFresh.value;
+  useEffect(() => {
+    const { rows, problem } = list.pages.peek();
+    if (isLive && rows === null && problem !== null) list.again();
+  }, [isLive]);
   return list;
 };
 

@@ -4,7 +4,7 @@ import type { DeliveryView } from '../../core/protocol/rest.ts';
 /** Why one is kept here, and what helps. */
 export const REASON_WORDS: Readonly<Record<string, string>> = {
   waiting: 'Waits for the call that it may belong to: that call is being dialed. It is used by itself within minutes.',
-  unassigned: 'Its agent is not known, so it is not known whose it is. Name the agent, then try again.',
+  unassigned: 'Its agent is not known, so it is not known whose it is. Whoever runs Earshot has to name the agent (earshot agents add); then try again.',
   foreign: 'It speaks of a call or an agent that the sender has no part in. Look into who sent it.',
   unknown_type: 'It is of a kind that Earshot does not know yet. Keep it until an update does.',
   unusable: 'Something in it cannot be read. An update may help; then try again.',

@@ -53,7 +53,7 @@ export const Quarantine = () => {
   return (
     <>
       <div class="toolbar">
-        <p class="hint">Deliveries that came with a good signature but could not be used. Nothing of them is lost.</p>
+        <p class="hint">What ElevenLabs or your tools delivered, surely from them, and could not be used. Nothing of it is lost.</p>
         <button type="button" class="quiet" disabled={reading || busy} onClick={() => list.again()}>
           Refresh
         </button>
@@ -70,7 +70,7 @@ export const Quarantine = () => {
       <div class="scroll" aria-busy={reading}>
         {rows === null || rows.length === 0 ? (
           <div class="empty">
-            <strong>{rows === null ? 'Looking ...' : 'Nothing is in quarantine.'}</strong>
+            <strong>{rows !== null ? 'Nothing is in quarantine.' : problem === null ? 'Looking ...' : 'The deliveries could not be read.'}</strong>
             {rows === null ? null : 'That is good: every delivery that came was used.'}
           </div>
         ) : (

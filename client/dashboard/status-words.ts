@@ -11,7 +11,7 @@ export const STATUS_WORDS: Readonly<Record<CallStatus, string>> = {
   unknown: 'Not clear',
   in_progress: 'Talking',
   processing: 'Finishing',
-  completed: 'Ended',
+  completed: 'Completed',
   failed: 'Failed',
 };
 
@@ -22,6 +22,6 @@ export const STATUS_SENTENCES: Readonly<Record<CallStatus, string>> = {
   unknown: 'The phone service did not say whether it dialed. Somebody should look.',
   in_progress: 'The agent and the driver are talking.',
   processing: 'They have hung up. The summary is being made.',
-  completed: 'The call has ended.',
+  completed: 'The call took place and is over.',
   failed: 'The call did not come about, or broke off.',
 };

@@ -49,7 +49,7 @@ describe('the board', () => {
     expect(await drivers(page)).toEqual(['Test Driver Three', 'Test Driver Two']);
     await end(product, first);
     const row = page.locator('[data-call]', { hasText: 'Test Driver Two' });
-    await row.getByText('Ended').waitFor();
+    await row.getByText('Completed').waitFor();
     expect(await row.locator('.c-lasted').innerText()).toBe('0:12');
     expect(await barriers(page)).toEqual([]);
     expect([await row.getAttribute('class'), await page.getByRole('grid').getAttribute('aria-rowcount')]).toEqual([expect.stringContaining('over'), '3']);

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Product } from '../../local/product.ts';
 import { barriers } from '../fixtures/barriers.ts';
 import { useBrowser } from '../fixtures/browser.ts';
-import { signInOn, startDashboard } from '../fixtures/dashboard.ts';
+import { signInOn, startDashboard, waitForConnection } from '../fixtures/dashboard.ts';
 import { beginShift, newDay, type Shift } from '../fixtures/shift.ts';
+import { spokenCall } from '../fixtures/spoken-call.ts';
 
 const rows = (page: Page): Promise<number> => page.locator('.history tbody tr').count();
 const column = (page: Page, name: string): Promise<string[]> => page.locator(`.history tbody .${name}`).allInnerTexts();
@@ -95,5 +96,30 @@ describe('the history', () => {
     await page.getByRole('button', { name: 'Load more' }).click();
     await expect.poll(() => rows(page)).toBe(100);
     expect(await page.getByText('The store does not answer: try again.').count()).toBe(0);
+  });
+
+  it('follows the calls that go on: none of them is said to talk when it is over', async () => {
+    const call = spokenCall(product, 'conv_listed');
+    await call.say('driver', 'I am at the dock.');
+    const page = await historyOn('?q=conv_listed');
+    const statusOf = (): Promise<string[]> => column(page, 'h-status');
+    await expect.poll(statusOf).toEqual(['Talking']);
+    await waitForConnection(page, /^Live/);
+    await call.finish([{ role: 'user', message: 'I am at the dock.' }]);
+    await expect.poll(statusOf).toEqual(['Completed']);
+    expect([await column(page, 'h-record'), await column(page, 'h-summary')]).toEqual([['Complete'], ['Speeding event The driver was parked.']]);
+  });
+
+  it('does not say that there are no calls where they could not be read, and reads them when the connection is back', async () => {
+    const page = await historyOn();
+    await waitForConnection(page, /^Live/);
+    await page.getByRole('link', { name: 'Live calls' }).click();
+    await page.context().setOffline(true);
+    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByText('The calls could not be read.').waitFor();
+    expect(await page.getByText(/^No calls/).count()).toBe(0);
+    await page.context().setOffline(false);
+    await expect.poll(() => rows(page), { timeout: 40_000 }).toBe(50);
+    expect(await page.getByText('The server cannot be reached.').count()).toBe(0);
   });
 });

@@ -26,7 +26,7 @@ describe('the quarantine', () => {
     await signInOn(page);
     const delivery = (conversation: string) => page.getByRole('listitem').filter({ hasText: conversation });
     const first = delivery('conv_stranger_0');
-    expect(await first.innerText()).toContain('Its agent is not known, so it is not known whose it is. Name the agent, then try again.');
+    expect(await first.innerText()).toContain('Its agent is not known, so it is not known whose it is. Whoever runs Earshot has to name the agent (earshot agents add); then try again.');
     await first.getByRole('button', { name: 'Try again' }).click();
     await first.getByText('Still here. Its agent is not known').waitFor();
     await page.getByText('3 deliveries').waitFor();

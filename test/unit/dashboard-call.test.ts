@@ -35,7 +35,7 @@ describe('a call taken along', () => {
         'Call: EL_1',
         'Conversation: conv_1',
         'Started: 2026-11-22 07:00:00 UTC',
-        'Record: Still arriving',
+        'Record: Not finished',
         'Outcome: Succeeded',
         'Duration: 0:41',
         'Cost: $0.12',
@@ -107,7 +107,7 @@ describe('words for what happens', () => {
   it('findings of any shape are read, and none is none', () => {
     expect(findingsOf({ reached_driver: { criteria_id: 'x', result: 'success', rationale: 'He said so.' }, log: { value: true, rationale: '' }, odd: 7, empty: { value: null } })).toEqual([
       { name: 'reached driver', value: 'success', rationale: 'He said so.' },
-      { name: 'log', value: 'true', rationale: null },
+      { name: 'log', value: 'yes', rationale: null },
       { name: 'odd', value: '7', rationale: null },
       { name: 'empty', value: 'none', rationale: null },
     ]);

@@ -1,5 +1,5 @@
 /** REST as the page uses it: who is signed in asks, and what went wrong comes back as a problem with its code. */
-import { noAnswer, problemOf, send } from './http.ts';
+import { FILE_ANSWER_MAX_MS, noAnswer, problemOf, send } from './http.ts';
 import { accessToken, signInEnded } from './session.ts';
 
 export interface Asking {
@@ -26,16 +26,16 @@ export const ask = async <T>(path: string, asking: Asking = {}): Promise<T> => {
 };
 
 /** As `ask`, for what is no JSON: a recording, a file. */
-export const askFile = async (path: string, asking: Asking = {}): Promise<Blob> => (await answerOf(path, asking)).blob();
+export const askFile = async (path: string, asking: Asking = {}): Promise<Blob> => (await answerOf(path, asking, FILE_ANSWER_MAX_MS)).blob();
 
-const answerOf = async (path: string, { method = 'GET', query = {}, body, headers = {}, signal }: Asking): Promise<Response> => {
+const answerOf = async (path: string, { method = 'GET', query = {}, body, headers = {}, signal }: Asking, maxMs?: number): Promise<Response> => {
   const token = await accessToken();
   const answer = await send(withQuery(path, query), {
     method,
     headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal === undefined ? {} : { signal }),
-  });
+  }, maxMs);
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
   if (answer.status === 401 || problem.code === 'access_revoked') signInEnded(problem.code, token);

@@ -3,6 +3,8 @@ import type { Problem } from '../../core/protocol/rest.ts';
 
 /** Longer than the API takes for anything; a dial is answered within 15 s. */
 const ANSWER_MAX_MS = 30_000;
+/** A year of calls as a file, a recording that is passed through. */
+export const FILE_ANSWER_MAX_MS = 10 * 60_000;
 
 /** What the API refused, or that it did not answer. `code`: as in `Problem`; `no_answer` where nothing came. The message is for the person at the screen. */
 export class ApiProblem extends Error {
@@ -25,10 +27,10 @@ export class ApiProblem extends Error {
 /** Nothing came, or not the whole of it: what was asked for may have been done. */
 export const noAnswer = (): ApiProblem => new ApiProblem({ code: 'no_answer', title: 'No answer', detail: 'The server cannot be reached. Check your connection and try again.', retryable: true }, null);
 
-/** Sends as it is, without a token; resolves once an answer begins. Rejects with ApiProblem, and with an AbortError where `init.signal` was aborted. */
-export const send = async (path: string, init: RequestInit): Promise<Response> => {
+/** Sends as it is, without a token; resolves once an answer begins, which may take `maxMs`. Rejects with ApiProblem, and with an AbortError where `init.signal` was aborted. */
+export const send = async (path: string, init: RequestInit, maxMs = ANSWER_MAX_MS): Promise<Response> => {
   const control = new AbortController();
-  const late = setTimeout(() => control.abort(), ANSWER_MAX_MS);
+  const late = setTimeout(() => control.abort(), maxMs);
   init.signal?.addEventListener('abort', () => control.abort());
   if (init.signal?.aborted === true) control.abort();
   try {

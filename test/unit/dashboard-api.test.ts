@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ask } from '../../client/dashboard/api.ts';
+import { ask, askFile } from '../../client/dashboard/api.ts';
 import { dial } from '../../client/dashboard/dial.ts';
 import { signIn, signInEnded } from '../../client/dashboard/session.ts';
 
@@ -14,6 +14,7 @@ beforeEach(async () => {
   await signIn('anna', 'secret');
 });
 afterEach(() => {
+  vi.useRealTimers();
   signInEnded();
   vi.unstubAllGlobals();
 });
@@ -30,6 +31,24 @@ describe('an answer of the API', () => {
   it('without content is null', async () => {
     answer = () => Promise.resolve(new Response(null, { status: 204 }));
     expect(await ask('/calls/EL_1', { method: 'DELETE' })).toBeNull();
+  });
+
+  it('that does not begin within half a minute is none, of a file within ten minutes', async () => {
+    vi.useFakeTimers();
+    answer = ({ signal }) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          reject(new DOMException('Aborted', 'AbortError'));
+        });
+      });
+    const ended: string[] = [];
+    const noted = (name: string, asked: Promise<unknown>): Promise<unknown> => asked.catch((error: unknown) => ended.push(`${name}: ${(error as { readonly code: string }).code}`));
+    const both = [noted('call', ask('/calls/EL_1')), noted('file', askFile('/calls.csv'))];
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(ended).toEqual(['call: no_answer']);
+    await vi.advanceTimersByTimeAsync(570_000);
+    await Promise.all(both);
+    expect(ended).toEqual(['call: no_answer', 'file: no_answer']);
   });
 
   it('that nobody wants any more is given up, also while its content comes in', async () => {

@@ -21,11 +21,16 @@ const HEAD_REM = 2.1;
 const ONE_LINE_MIN_REM = 44;
 /** From here on the agent has a column. */
 const AGENT_MIN_REM = 60;
+/** A display on the wall, px: few calls fill it with large rows, for whoever stands across the room. The styles have the same bound. */
+const WALL_MIN_PX = 2_200;
+const WALL_ROW_REM = 4;
 
 interface Size {
   /** What is in sight of the rows, px. */
   readonly height: number;
   readonly rowHeight: number;
+  /** Of a row where all fit in at that height; null: the display is no wall. */
+  readonly wallRowHeight: number | null;
   readonly layout: 'wide' | 'narrow' | 'two-lines';
 }
 
@@ -40,14 +45,20 @@ const sizeOf = (scroller: HTMLElement): Size => {
   const width = scroller.clientWidth / rem;
   const twoLines = width < ONE_LINE_MIN_REM;
   const head = twoLines ? 0 : Math.round(HEAD_REM * rem);
-  return { height: Math.max(0, scroller.clientHeight - head), rowHeight: Math.round((twoLines ? TWO_LINE_ROW_REM : ROW_REM) * rem), layout: twoLines ? 'two-lines' : width < AGENT_MIN_REM ? 'narrow' : 'wide' };
+  const layout = twoLines ? 'two-lines' : width < AGENT_MIN_REM ? 'narrow' : 'wide';
+  return {
+    height: Math.max(0, scroller.clientHeight - head),
+    rowHeight: Math.round((twoLines ? TWO_LINE_ROW_REM : ROW_REM) * rem),
+    wallRowHeight: layout === 'wide' && innerWidth >= WALL_MIN_PX ? Math.round(WALL_ROW_REM * rem) : null,
+    layout,
+  };
 };
 
 const topOf = (rows: readonly BoardRow[], anchor: Anchor | null, rowHeight: number): number => (anchor === null ? 0 : newerThan(rows, anchor.place) * rowHeight + anchor.offset);
 
 export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
   const scroller = useRef<HTMLDivElement>(null);
-  const size = useSignal<Size>({ height: 0, rowHeight: 35, layout: 'wide' });
+  const size = useSignal<Size>({ height: 0, rowHeight: 35, wallRowHeight: null, layout: 'wide' });
   const chosen = useSignal<string | null>(route.peek().call);
   // Drawn anew only when another row comes to the top.
   const [, setFirstRow] = useState(0);
@@ -62,7 +73,9 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
     return () => watch.disconnect();
   }, []);
 
-  const { height, rowHeight, layout } = size.value;
+  const { height, wallRowHeight, layout } = size.value;
+  const isRoomy = wallRowHeight !== null && rows.length * wallRowHeight <= height;
+  const rowHeight = isRoomy ? wallRowHeight : size.value.rowHeight;
   const top = topOf(rows, anchor.current, rowHeight);
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -120,7 +133,7 @@ export const BoardGrid = ({ rows }: { readonly rows: readonly BoardRow[] }) => {
       ) : null}
       <div
         ref={scroller}
-        class={`board ${layout}`}
+        class={`board ${layout} ${isRoomy ? 'roomy' : ''}`}
         role="grid"
         aria-label="Live calls"
         aria-rowcount={rows.length + 1}

@@ -81,7 +81,7 @@ const Waiting = () => {
 };
 
 const Nothing = () => {
-  if (all.value.length === 0) return <Said title="No calls now.">Calls appear here by themselves, and stay for 15 minutes after they ended.</Said>;
+  if (all.value.length === 0) return <Said title="No calls now.">Calls appear here by themselves, and stay for 15 minutes after they ended. Earlier ones are in the history.</Said>;
   return (
     <Said title="No call fits.">
       {counted(all.value.length, 'call')} {all.value.length === 1 ? 'is' : 'are'} on the board.{' '}

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { connectionWords } from './connection-words.ts';
 import { connection, delays, feed, notFound, stoppedBy } from './live.ts';
-import { ended } from './session.ts';
+import { ended, person } from './session.ts';
 import { tick } from './times.ts';
 
 const online = signal(true);
@@ -34,10 +34,12 @@ const announced = computed(() => words.value.announced);
 const banner = computed(() => words.value.banner);
 
 export const ConnectionLine = () => {
+  // An operator belongs to no tenant: there is nothing to be connected with.
+  if (person.value?.tenant === null) return null;
   const { mood, line } = words.value;
   return (
     <>
-      <p class={`connection ${mood}`} aria-hidden="true" title="How new what you see is. Confirmed: the relay has compared with the log that nothing is missing.">
+      <p class={`connection ${mood}`} aria-hidden="true" title="How new what you see is. Confirmed: the server has checked that nothing is missing here. Behind: how long the last change took to get here.">
         {line}
       </p>
       <p class="visually-hidden" role="status">

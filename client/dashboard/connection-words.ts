@@ -1,7 +1,7 @@
 /** The connection in words that a dispatcher understands: what is on the screen, how new it is, and what happens next. */
 import type { Connection } from '../index.ts';
 import type { Delay } from './delays.ts';
-import { age, clockTime, duration } from './times.ts';
+import { age, clockTime } from './times.ts';
 
 /** All that the words depend on. Times are `performance.now()` where not said otherwise. */
 export interface ConnectionFacts {
@@ -58,7 +58,8 @@ export const connectionWords = (facts: ConnectionFacts): ConnectionWords => {
       return { mood: 'waiting', line: 'Catching up ...', announced: '', banner: null };
     case 'unverified': {
       const doubt = facts.serverNow === null || connection.verifiedAt === null ? since : facts.serverNow - connection.verifiedAt;
-      const banner = doubt < BANNER_AFTER_MS * 2 ? null : `Nothing has confirmed for ${age(doubt)} that this is all. Words may be missing below; they will come.`;
+      // A connection that has just come back is confirmed by the next heartbeat.
+      const banner = doubt < BANNER_AFTER_MS * 2 || since < BANNER_AFTER_MS ? null : `For ${age(doubt)} the server has not confirmed that this is all. Something may be missing below; it will come.`;
       return { mood: 'doubtful', line: `Not confirmed for ${age(doubt)}`, announced: 'Not confirmed', banner };
     }
     case 'lost':
@@ -91,7 +92,7 @@ const offline = (forMs: number | null): ConnectionWords => ({
   banner: forMs === null || forMs < BANNER_AFTER_MS ? null : old('This device is offline', forMs),
 });
 
-const old = (what: string, forMs: number): string => `${what}. What is shown is from ${clockTime(Date.now() - forMs)}, ${duration(forMs / 1000)} ago. It is brought up to date by itself.`;
+const old = (what: string, forMs: number): string => `${what}. What is shown is from ${clockTime(Date.now() - forMs)}, ${age(forMs)} ago. It is brought up to date by itself when the connection is back.`;
 
 const freshness = ({ delay, now, serverNow, connection }: ConnectionFacts): string => {
   if (delay !== null && now - delay.at < JUST_HEARD_MS) return `, ${(delay.ms / 1000).toFixed(1)} s behind`;

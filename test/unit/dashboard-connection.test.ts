@@ -49,12 +49,14 @@ describe('the banner over the content', () => {
     for (const state of ['connecting', 'live', 'catching_up', 'restored'] as const) expect(banner(facts(is(state)))).toBeNull();
     expect(banner(facts(is('lost', { since: NOW - 14_000 })))).toBeNull();
     expect(banner(facts(is('unverified', { verifiedAt: SERVER - 20_000 })))).toBeNull();
+    // Just back: the next heartbeat confirms it.
+    expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000, since: NOW - 14_000 })))).toBeNull();
   });
 
   it('says that what is shown may be old once the connection is lost for long, the device is offline, or nothing comes any more', () => {
-    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toMatch(/^The connection is lost\. What is shown is from \d+:\d\d:\d\d.[AP]M, 1:15 ago\. It is brought up to date by itself\.$/);
+    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toMatch(/^The connection is lost\. What is shown is from \d+:\d\d:\d\d.[AP]M, 1 min ago\. It is brought up to date by itself when the connection is back\.$/);
     expect(banner(facts(is('lost', { since: NOW - 75_000 }), { online: false }))).toMatch(/^This device is offline\. /);
-    expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000 })))).toBe('Nothing has confirmed for 1 min that this is all. Words may be missing below; they will come.');
+    expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000 })))).toBe('For 1 min the server has not confirmed that this is all. Something may be missing below; it will come.');
     expect(banner(facts(is('stopped'), { stoppedBy: 4500 }))).toBe('What is shown may be old: nothing new comes in. To go on, reload this page.');
     expect(banner(facts(is('stopped'), { stoppedBy: 4504 }))).toBe('What is shown may be old: nothing new comes in. To go on, sign in again.');
     expect(banner(facts(null, { notFound: 'Cannot be reached.' }))).toBe('Cannot be reached.');

@@ -83,10 +83,10 @@ const Shown = ({ figures }: { readonly figures: Both }) => {
           {whole(totals.active)} not ended yet
         </Tile>
         <Tile name="Completed" value={ended === 0 ? 'none' : `${Math.round((totals.completed / ended) * 100)} %`}>
-          {counted(totals.failed, 'call')} failed
+          {ended === 0 ? 'no call has ended' : `${whole(totals.completed)} of ${whole(ended)} that ended; ${whole(totals.failed)} failed`}
         </Tile>
         <Tile name="Time on the phone" value={duration(totals.seconds)}>
-          {totals.completed === 0 ? 'h:mm:ss' : `${duration(totals.seconds / totals.completed)} a call`}
+          {totals.completed === 0 ? 'no call was completed' : `${duration(totals.seconds / totals.completed)} a call`}
         </Tile>
         <Cost totals={totals} />
         <Delay />
@@ -115,7 +115,7 @@ const Cost = ({ totals }: { readonly totals: HourlyFigures['totals'] }) => {
   return (
     <Tile name="Cost" value={dollars(Math.round(totals.cost * 100) / 100)}>
       of {counted(totals.priced, 'call')}
-      {credits === '' ? '' : `; counted in credits: ${credits}`}
+      {credits === '' ? '' : `; ${credits}`}
     </Tile>
   );
 };

@@ -53,6 +53,11 @@ const SignInForm = ({ heading, said }: { readonly heading: string; readonly said
       await signIn(field('username'), field('password'));
     } catch (error) {
       problem.value = sentenceOf(error);
+      const password = document.getElementById('password');
+      if (password instanceof HTMLInputElement) {
+        password.focus();
+        password.select();
+      }
       if (error instanceof ApiProblem && error.retryAfterSeconds !== null) restsUntil.value = performance.now() + error.retryAfterSeconds * 1000;
     } finally {
       busy.value = false;

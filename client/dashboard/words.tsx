@@ -1,5 +1,6 @@
 /** Somebody else's words on the page: each in a world of its own, whatever direction it is written in. Long ones are cut until all is asked for. */
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
 import { ask } from './api.ts';
 import { sentenceOf } from './http.ts';
 import { counted } from './numbers.ts';
@@ -18,10 +19,12 @@ export interface WordsProps {
 }
 
 export const Words = ({ text, href = null }: WordsProps) => {
-  const whole = useSignal<string | null>(null);
+  // Of this text and no other: corrected words are asked for anew.
+  const whole = useMemo(() => signal<string | null>(null), [text, href]);
   const isOpen = useSignal(false);
   const problem = useSignal<string | null>(null);
   const isLong = href !== null || text.length > SHOWN_MAX_CHARACTERS;
+  const isCut = isLong && (!isOpen.value || (href !== null && whole.value === null));
   const open = async (): Promise<void> => {
     problem.value = null;
     try {
@@ -34,9 +37,9 @@ export const Words = ({ text, href = null }: WordsProps) => {
   return (
     <>
       <span class="words" dir="auto" data-words>
-        {readable(isOpen.value ? (whole.value ?? text) : isLong ? cut(text, SHOWN_MAX_CHARACTERS) : text)}
+        {readable(isCut ? cut(text, SHOWN_MAX_CHARACTERS) : (whole.value ?? text))}
       </span>
-      {isLong && !isOpen.value ? (
+      {isCut ? (
         <>
           {' '}
           <button type="button" class="link" onClick={() => void open()}>

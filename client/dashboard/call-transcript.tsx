@@ -25,8 +25,8 @@ export const Transcript = ({ followed: { view }, opening }: TranscriptProps) => 
       {allLate ? <p class="aside">These words came when the call was over: nobody passed them on while it was spoken.</p> : null}
       <div role="log" aria-label="Transcript" aria-live={opening || view.over ? 'off' : 'polite'} aria-relevant="additions">
         <ol>
-          {said.map((line) => (
-            <TranscriptLine key={line.key} line={line} tellLate={!allLate} startedAt={view.startedAt} />
+          {Array.from({ length: Math.ceil(said.length / STRETCH_LINES) }, (_, stretch) => (
+            <Stretch key={stretch} lines={said.slice(stretch * STRETCH_LINES, (stretch + 1) * STRETCH_LINES)} tellLate={!allLate} startedAt={view.startedAt} />
           ))}
         </ol>
       </div>
@@ -40,6 +40,24 @@ export const Transcript = ({ followed: { view }, opening }: TranscriptProps) => 
     </div>
   );
 };
+
+/** Of a call of thousands of lines, one more word looks at those of one stretch. */
+const STRETCH_LINES = 100;
+
+interface StretchProps extends Omit<LineProps, 'line'> {
+  readonly lines: readonly Line[];
+}
+
+class Stretch extends Component<StretchProps> {
+  override shouldComponentUpdate({ lines, tellLate, startedAt }: StretchProps): boolean {
+    const before = this.props;
+    return tellLate !== before.tellLate || startedAt !== before.startedAt || lines.length !== before.lines.length || lines.some((line, place) => line !== before.lines[place]);
+  }
+
+  override render({ lines, tellLate, startedAt }: StretchProps) {
+    return lines.map((line) => <TranscriptLine key={line.key} line={line} tellLate={tellLate} startedAt={startedAt} />);
+  }
+}
 
 interface LineProps {
   readonly line: Line;

@@ -24,34 +24,40 @@ export const useEnd = (grows: unknown, follow: boolean): StayAtEnd => {
   const atEnd = useRef(true);
   const wasAt = useRef(0);
   const below = useSignal(false);
+  /** Notices whether one reads at the end. What came between our own scrolling and now puts the end further off; only going up is leaving it. */
+  const look = (at: HTMLElement): void => {
+    if (at.scrollHeight - at.scrollTop - at.clientHeight <= AT_END_PX) atEnd.current = true;
+    else if (at.scrollTop < wasAt.current - 1) atEnd.current = false;
+    wasAt.current = at.scrollTop;
+    if (atEnd.current) below.value = false;
+  };
+  const keep = (at: HTMLElement): void => {
+    // Somebody may have gone up in this very moment, and the event of it is still to come.
+    look(at);
+    if (!atEnd.current) return;
+    at.scrollTop = at.scrollHeight;
+    wasAt.current = at.scrollTop;
+  };
   const toEnd = (): void => {
     atEnd.current = true;
     below.value = false;
     place.current?.scrollTo({ top: place.current.scrollHeight });
   };
   const onScroll = (): void => {
-    const at = place.current;
-    if (at === null) return;
-    // What came between our own scrolling and this event puts the end further off; only going up is leaving it.
-    if (at.scrollHeight - at.scrollTop - at.clientHeight <= AT_END_PX) atEnd.current = true;
-    else if (at.scrollTop < wasAt.current - 1) atEnd.current = false;
-    wasAt.current = at.scrollTop;
-    if (atEnd.current) below.value = false;
+    if (place.current !== null) look(place.current);
   };
   useEffect(() => {
     const at = place.current;
-    if (at === null) return;
-    if (follow && atEnd.current) at.scrollTop = at.scrollHeight;
-    else if (follow && at.scrollHeight > at.clientHeight) below.value = true;
+    if (at === null || !follow) return;
+    keep(at);
+    if (!atEnd.current) below.value = true;
   }, [grows]);
   useEffect(() => {
     const at = place.current;
     const inside = at?.firstElementChild;
-    if (at === null || inside === null || inside === undefined) return;
+    if (at === null || inside === null || inside === undefined || !follow) return;
     // Lines get their true height only when they come into sight, and fonts and windows change.
-    const watching = new ResizeObserver(() => {
-      if (follow && atEnd.current) at.scrollTop = at.scrollHeight;
-    });
+    const watching = new ResizeObserver(() => keep(at));
     watching.observe(inside);
     watching.observe(at);
     return () => watching.disconnect();

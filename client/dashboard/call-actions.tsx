@@ -22,6 +22,8 @@ export interface CallActionsProps {
 interface Said {
   readonly text: string;
   readonly isProblem: boolean;
+  /** It is about a call that goes on: once that is over, nothing is left to say. */
+  readonly untilOver?: boolean;
 }
 
 export const CallActions = ({ id, followed: { view, events }, facts, onErased }: CallActionsProps) => {
@@ -29,11 +31,11 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
   const said = useSignal<Said | null>(null);
   const busy = useSignal(false);
   const path = `/calls/${encodeURIComponent(view.callSid ?? id)}`;
-  const run = async (work: () => Promise<string>): Promise<void> => {
+  const run = async (work: () => Promise<string>, untilOver = false): Promise<void> => {
     busy.value = true;
     said.value = null;
     try {
-      said.value = { text: await work(), isProblem: false };
+      said.value = { text: await work(), isProblem: false, untilOver };
     } catch (error) {
       said.value = { text: problemText(error), isProblem: true };
     } finally {
@@ -45,7 +47,7 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
     run(async () => {
       await ask(`${path}/end`, { method: 'POST' });
       return 'The phone service was asked to end the call. You will see it end here.';
-    });
+    }, true);
   const fetchAgain = (): Promise<void> =>
     run(async () => {
       await ask(`/conversations/${encodeURIComponent(view.conversationId ?? '')}/fetch`);
@@ -75,7 +77,7 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
           <button class="quiet small" onClick={() => saveFile(new Blob([transcriptText(view, facts)], { type: 'text/plain;charset=utf-8' }), fileName(callSid, 'txt'))}>
             Save transcript
           </button>
-          <button class="quiet small" onClick={() => saveFile(new Blob([eventsJson(view, events)], { type: 'application/json' }), fileName(callSid, 'json'))}>
+          <button class="quiet small" title="Everything that is known of the call, as JSON: for developers" onClick={() => saveFile(new Blob([eventsJson(view, events)], { type: 'application/json' }), fileName(callSid, 'json'))}>
             Save events
           </button>
         </>
@@ -86,7 +88,7 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
         </button>
       ) : null}
       <p role="status" class={said.value?.isProblem === true ? 'problem' : 'hint'}>
-        {said.value?.text}
+        {said.value?.untilOver === true && view.over ? null : said.value?.text}
       </p>
       {asking.value === 'end' ? <EndDialog name={facts?.driver?.driverName ?? null} busy={busy.value} onEnd={() => void end()} onClose={() => (asking.value = null)} /> : null}
       {asking.value === 'erase' ? <EraseDialog callSid={callSid} busy={busy.value} onErase={() => void erase()} onClose={() => (asking.value = null)} /> : null}
@@ -96,9 +98,13 @@ export const CallActions = ({ id, followed: { view, events }, facts, onErased }:
 
 const isGoingOn = ({ status }: CallView): boolean => status === 'dialing' || status === 'in_progress' || status === 'unknown';
 
+/** Why a call failed of which there is no more to know. */
+const NOBODY_TALKED: ReadonlySet<string> = new Set(['busy', 'no-answer', 'no_answer', 'voicemail']);
+
 /** Something was said or dialed, and nobody told how it ended. */
-const lacksOutcome = ({ status, outcome, conversationId, imported }: CallView): boolean => {
+const lacksOutcome = ({ status, reason, outcome, conversationId, imported }: CallView): boolean => {
   if (conversationId === null || imported) return false;
+  if (status === 'failed' && reason !== null && NOBODY_TALKED.has(reason)) return false;
   if (status === 'processing' || status === 'unknown') return true;
   return (status === 'completed' || status === 'failed') && (outcome === null || (outcome.transcript_summary === null && outcome.call_duration_seconds === null));
 };
@@ -122,7 +128,7 @@ const EndDialog = ({ name, busy, onEnd, onClose }: EndDialogProps) => (
   <Dialog label="End the call" onClose={onClose}>
     <div class="body">
       <h2>End the call?</h2>
-      <p>{name === null ? 'The line is' : <>The line to <Name text={name} /> is</>} cut in the middle of the conversation.</p>
+      <p>{name === null ? 'The line' : <>The line to <Name text={name} /></>} will be cut in the middle of the conversation.</p>
       <div class="actions">
         <button autofocus onClick={onClose}>
           Let it go on

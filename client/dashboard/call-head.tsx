@@ -127,7 +127,7 @@ const Seal = ({ followed: { view }, onLoadAgain }: { readonly followed: Followed
   return (
     <div class="seal-line">
       <span class={`seal ${trust}`} role="status" title={TRUST_SENTENCES[trust]}>
-        {TRUST_WORDS[trust]}
+        {trust === 'missing' ? TRUST_WORDS.missing : `Record: ${TRUST_WORDS[trust].toLowerCase()}`}
       </span>
       {trust === 'missing' ? (
         <>

@@ -10,7 +10,7 @@ import { CALL_HEADING, CallHead } from './call-head.tsx';
 import { CallOutcome } from './call-outcome.tsx';
 import { Transcript } from './call-transcript.tsx';
 import { activityText, refusalText } from './call-words.ts';
-import { connection, feed } from './live.ts';
+import { boardRows, connection, feed } from './live.ts';
 import { go, linkTo, route } from './route.ts';
 import { useEnd } from './stay-at-end.ts';
 import { tick } from './times.ts';
@@ -40,7 +40,7 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
           <div class="stays">
             <div class="first">
               <h2 id={CALL_HEADING} tabIndex={-1}>
-                <Name text={id} />
+                <Name text={boardRows.value?.find(({ call_sid, conversation_id }) => call_sid === id || conversation_id === id)?.driver_name ?? id} />
               </h2>
               <button class="quiet close" onClick={close}>
                 Close
@@ -49,7 +49,7 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
           </div>
         </header>
         <p class="empty" role="status">
-          {refusal ?? 'Opening the call ...'}
+          {refusal ?? (connection.value?.state === 'lost' ? 'There is no connection. The call comes when it is back.' : 'Opening the call ...')}
         </p>
       </section>
     );

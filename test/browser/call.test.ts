@@ -45,7 +45,7 @@ describe('the panel of a call', () => {
     const page = await opened(call.id);
     await waitForWords(page, ['Hello, dispatch here.']);
     await page.getByText('Talking').last().waitFor();
-    await page.getByText('Still arriving').waitFor();
+    await page.getByText('Record: not finished').waitFor();
 
     // What is being spoken is seen, and not read out.
     await call.say('driver', 'I was a', { turn_id: 'b', state: 'interim', time_in_call_secs: 4 });
@@ -74,14 +74,14 @@ describe('the panel of a call', () => {
     ], { analysis: { evaluation_criteria_results: { driver_reached: { criteria_id: 'driver_reached', result: 'success', rationale: 'He answered.' } }, data_collection_results: { reason: { data_collection_id: 'reason', value: 'parked', rationale: null } } } });
     await page.getByText('Complete, proved').waitFor();
     const ended = await lines(page);
-    expect(ended).toContain('0:04 | Driver | I was asleep.Corrected. Was:I was a sleep.');
+    expect(ended).toContain('0:04 | Driver | I was asleep.Corrected. What it wasI was a sleep.');
     expect(ended).toContain('0:09 | Agent | One moment.Taken back: the final transcript does not have these words.');
     expect(ended).toContain('0:20 | Driver | Goodbye.Added afterwards: these words came with the final transcript.');
     expect(ended.at(-1)).toBe('Call ended, then');
     expect(await page.locator('.line del').allInnerTexts()).toEqual(['One moment.']);
     const was = page.getByText('I was a sleep.');
     expect(await was.isVisible()).toBe(false);
-    await page.getByText('Corrected. Was:').click();
+    await page.getByText('Corrected. What it was').click();
     expect(await was.isVisible()).toBe(true);
 
     const outcome = page.getByRole('region', { name: 'Outcome' });
@@ -93,7 +93,7 @@ describe('the panel of a call', () => {
       { role: 'user', message: 'Goodbye.', time_in_call_secs: 20 },
     ], { metadata: { cost_fiat: 0.12 }, event_timestamp: Math.floor(Date.now() / 1000) + 60 });
     await page.getByText('Changed after the call: cost from $0.10 to $0.12').waitFor();
-    await expect.poll(() => page.locator('.seal').innerText()).toBe('Complete, proved');
+    await expect.poll(() => page.locator('.seal').innerText()).toBe('Record: complete, proved');
     expect(await barriers(page)).toEqual([]);
   });
 

@@ -119,7 +119,7 @@ const TurnLine = ({ turn, tellLate, startedAt }: TurnLineProps) => (
       {turn.late && tellLate && turn.state !== 'retracted' ? <p class="aside">Added afterwards: these words came with the final transcript.</p> : null}
       {turn.before.length === 0 ? null : (
         <details class="before">
-          <summary>Corrected. Was:</summary>
+          <summary>Corrected. What it was</summary>
           {turn.before.map((text, index) => (
             <p key={index} dir="auto">
               <Name text={text} />

@@ -1,7 +1,6 @@
 /** What happens in a call, in a dispatcher's words. */
 import type { CallView, Outcome, ShownStatus, ShownTool, Trust } from '../view.ts';
 import { delayText, dollars } from './numbers.ts';
-import { STATUS_WORDS } from './status-words.ts';
 
 /** A call that nobody asked Earshot for: somebody phoned the agent, or it was dialed elsewhere. */
 export const UNNAMED_CALL = 'Call not started here';
@@ -152,6 +151,3 @@ export const refusalText = (code: string): string => {
   if (code === 'too_many_subscriptions') return 'Too many calls are open at once on this page. Reload it.';
   return 'The call cannot be shown just now.';
 };
-
-/** A status for the end of a sentence. */
-export const statusWord = (view: CallView): string => (view.status === null ? '' : STATUS_WORDS[view.status]);

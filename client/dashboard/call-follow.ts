@@ -54,6 +54,8 @@ export const useCall = (id: string): Following => {
     const paint = (): void => {
       painting = undefined;
       opening.value = isPast();
+      // What may be said of a call is what has come of it.
+      if (view.callSid === null && view.refused === null && events.length === 0) return;
       const isBehind = before !== undefined && view.refused === null && view.lastSeq < before.lastSeq && performance.now() - began < SWAP_MAX_MS;
       if (isBehind) soon();
       else followed.value = { view, events };

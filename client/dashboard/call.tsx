@@ -10,8 +10,9 @@ import { CALL_HEADING, CallHead } from './call-head.tsx';
 import { CallOutcome } from './call-outcome.tsx';
 import { Transcript } from './call-transcript.tsx';
 import { activityText, refusalText } from './call-words.ts';
-import { boardRows, connection, feed } from './live.ts';
+import { boardRows, connection, feed, stoppedBy } from './live.ts';
 import { go, linkTo, route } from './route.ts';
+import { person } from './session.ts';
 import { useEnd } from './stay-at-end.ts';
 import { tick } from './times.ts';
 import { Name } from './words.tsx';
@@ -49,7 +50,7 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
           </div>
         </header>
         <p class="empty" role="status">
-          {refusal ?? (connection.value?.state === 'lost' ? 'There is no connection. The call comes when it is back.' : 'Opening the call ...')}
+          {refusal ?? waitingText()}
         </p>
       </section>
     );
@@ -75,6 +76,13 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
       <Now followed={shown} />
     </section>
   );
+};
+
+/** Why nothing of the call is there yet. */
+const waitingText = (): string => {
+  if (person.value?.tenant === null) return 'This account sees no calls.';
+  if (stoppedBy.value !== null) return 'The connection was ended and does not come back by itself. Reload the page.';
+  return connection.value?.state === 'lost' ? 'There is no connection. The call comes when it is back.' : 'Opening the call ...';
 };
 
 const nothingYet = (view: CallView): string => {

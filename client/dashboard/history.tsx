@@ -3,11 +3,12 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CallRow } from '../../core/protocol/rest.ts';
 import { ask, askFile } from './api.ts';
-import { reasonText, UNNAMED_CALL } from './call-words.ts';
+import { reasonSentence, UNNAMED_CALL } from './call-words.ts';
 import { historyQuery, SINCE } from './history-filter.ts';
 import { useLiveRows } from './history-follow.ts';
 import './history.css';
 import { sentenceOf } from './http.ts';
+import { feed } from './live.ts';
 import { costText, counted } from './numbers.ts';
 import { usePages } from './pages.ts';
 import { go, linkTo, narrow, route, type Filter } from './route.ts';
@@ -21,10 +22,13 @@ import { Name } from './words.tsx';
 /** Whoever types has paused. */
 const TYPED_MS = 300;
 
+/** Today is today also where the clock of this desk is wrong. */
+const now = (): number => feed.peek()?.serverNow() ?? Date.now();
+
 export const History = () => {
   const { filter = {}, call } = route.value;
   const list = usePages(JSON.stringify(filter), async (cursor, signal) => {
-    const { calls, next_cursor } = await ask<{ readonly calls: readonly CallRow[]; readonly next_cursor: string | null }>('/calls', { query: { ...historyQuery(filter, Date.now()), cursor }, signal });
+    const { calls, next_cursor } = await ask<{ readonly calls: readonly CallRow[]; readonly next_cursor: string | null }>('/calls', { query: { ...historyQuery(filter, now()), cursor }, signal });
     return { rows: calls, next: next_cursor };
   });
   useLiveRows(list, filter['status']);
@@ -114,9 +118,10 @@ const Row = ({ row, filter, open }: { readonly row: CallRow; readonly filter: Fi
 };
 
 const outcomeOf = ({ status, reason, call_successful }: CallRow): string => {
+  // Why it failed tells more than that it did not succeed.
+  if (reason !== null && (status === 'failed' || status === 'unknown')) return reasonSentence(reason);
   if (call_successful !== null) return call_successful ? 'Succeeded' : 'Did not succeed';
-  const why = reason === null || (status !== 'failed' && status !== 'unknown') ? '' : reasonText(reason);
-  return why.slice(0, 1).toUpperCase() + why.slice(1);
+  return status === 'completed' ? 'Not judged' : '';
 };
 
 const Nothing = ({ state, narrowed }: { readonly state: 'reading' | 'read' | 'unread'; readonly narrowed: boolean }) => (
@@ -134,13 +139,19 @@ const Nothing = ({ state, narrowed }: { readonly state: 'reading' | 'read' | 'un
 
 const Filters = ({ filter, count, onAgain }: { readonly filter: Filter; readonly count: string; readonly onAgain: () => void }) => {
   const typed = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const box = useRef<HTMLInputElement>(null);
   useEffect(() => () => clearTimeout(typed.current), []);
   const { status = '', q = '', since = '', agent, driver } = filter;
+  // The address may change by other ways than the box, which then says what it says; never while somebody types.
+  useEffect(() => {
+    if (box.current !== null && typed.current === undefined && box.current.value.trim() !== q) box.current.value = q;
+  }, [q]);
   const isDay = since !== '' && !(since in SINCE);
   const asksDay = useSignal(isDay);
   return (
     <div class="toolbar" role="search" aria-label="Narrow the history">
       <input
+        ref={box}
         type="search"
         aria-label="Search driver, number or ids"
         placeholder="Search driver, number, ids"
@@ -148,7 +159,10 @@ const Filters = ({ filter, count, onAgain }: { readonly filter: Filter; readonly
         onInput={(event) => {
           const value = event.currentTarget.value.trim();
           clearTimeout(typed.current);
-          typed.current = setTimeout(() => narrow({ q: value }), TYPED_MS);
+          typed.current = setTimeout(() => {
+            typed.current = undefined;
+            narrow({ q: value });
+          }, TYPED_MS);
         }}
       />
       <select aria-label="Status" value={status} onChange={(event) => narrow({ status: event.currentTarget.value })}>
@@ -204,7 +218,7 @@ const Export = ({ filter }: { readonly filter: Filter }) => {
     busy.value = true;
     problem.value = null;
     try {
-      saveFile(await askFile('/calls.csv', { query: historyQuery(filter, Date.now()) }), `calls-${new Date().toISOString().slice(0, 10)}.csv`);
+      saveFile(await askFile('/calls.csv', { query: historyQuery(filter, now()) }), `calls-${new Date().toISOString().slice(0, 10)}.csv`);
     } catch (error) {
       problem.value = sentenceOf(error);
     } finally {

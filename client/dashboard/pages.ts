@@ -40,7 +40,7 @@ export const usePages = <T>(key: string, read: (cursor: string | null, signal: A
   const who = session.value;
   useEffect(() => {
     if (who === null) return;
-    list.begin(read);
+    list.begin(key, read);
     return list.stop;
   }, [key, who]);
   const isLive = boardFresh.value;
@@ -51,9 +51,12 @@ export const usePages = <T>(key: string, read: (cursor: string | null, signal: A
   return list;
 };
 
-const pagedList = <T>(): PagedList<T> & { begin(read: (cursor: string | null, signal: AbortSignal) => Promise<Page<T>>): void; stop(): void } => {
+const pagedList = <T>(): PagedList<T> & { begin(key: string, read: (cursor: string | null, signal: AbortSignal) => Promise<Page<T>>): void; stop(): void } => {
   const pages = signal<Pages<T>>({ rows: null, next: null, reading: false, problem: null });
   let read: ((cursor: string | null, signal: AbortSignal) => Promise<Page<T>>) | null = null;
+  let wantedKey = '';
+  /** What the rows are the answer to. */
+  let rowsKey = '';
   let control = new AbortController();
   const readFrom = async (cursor: string | null): Promise<void> => {
     control.abort();
@@ -62,15 +65,20 @@ const pagedList = <T>(): PagedList<T> & { begin(read: (cursor: string | null, si
     try {
       const page = await read?.(cursor, mine.signal);
       if (mine.signal.aborted || page === undefined) return;
+      rowsKey = wantedKey;
       pages.value = { rows: cursor === null ? page.rows : [...(pages.peek().rows ?? []), ...page.rows], next: page.next, reading: false, problem: null };
     } catch (error) {
-      if (!mine.signal.aborted) pages.value = { ...pages.peek(), reading: false, problem: sentenceOf(error) };
+      if (mine.signal.aborted) return;
+      // Rows that answer another question would look like the answer to this one.
+      const kept = rowsKey === wantedKey ? pages.peek() : { rows: null, next: null };
+      pages.value = { rows: kept.rows, next: kept.next, reading: false, problem: sentenceOf(error) };
     }
   };
   return {
     pages,
-    begin: (wanted) => {
+    begin: (key, wanted) => {
       read = wanted;
+      wantedKey = key;
       void readFrom(null);
     },
     stop: () => control.abort(),

@@ -62,6 +62,39 @@ describe('the history', () => {
     await page.getByText('No call fits.').waitFor();
     await page.getByRole('button', { name: 'Show all' }).click();
     await expect.poll(() => rows(page)).toBe(50);
+    expect(await page.getByRole('searchbox').inputValue()).toBe('');
+    await page.evaluate(() => {
+      location.hash = '#/history?q=driver+nine';
+    });
+    await expect.poll(() => page.getByRole('searchbox').inputValue()).toBe('driver nine');
+  });
+
+  it('shows no calls that do not fit, also where those that do cannot be read', async () => {
+    const page = await historyOn();
+    await expect.poll(() => rows(page)).toBe(50);
+    await page.route('**/calls?*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify({ code: 'store_unavailable', title: 'x', detail: 'The store does not answer: try again.', retryable: true }) }));
+    await page.getByLabel('Status').selectOption('failed');
+    await page.getByText('The calls could not be read.').waitFor();
+    expect([await rows(page), await page.getByRole('button', { name: 'Load more' }).count()]).toEqual([0, 0]);
+    await page.unroute('**/calls?*');
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => rows(page)).toBeGreaterThan(3);
+    expect(new Set(await column(page, 'h-status'))).toEqual(new Set(['Failed']));
+  });
+
+  it('has the calls of today where the clock of the desk is of another day', async () => {
+    const { page } = await open(product.url);
+    await page.clock.install({ time: Date.now() + 3 * 24 * 3_600_000 });
+    await page.reload();
+    await signInOn(page);
+    await waitForConnection(page, /^Live/);
+    const asked = page.waitForRequest(/\/calls\?.*since=/);
+    await page.evaluate(() => {
+      location.hash = '#/history?since=today';
+    });
+    const since = new URL((await asked).url()).searchParams.get('since') ?? '';
+    const ago = product.parts.runtime.now() - Date.parse(since);
+    expect(ago >= 0 && ago < 25 * 3_600_000).toBe(true);
   });
 
   it('opens a call beside the list, by its row and by its address', async () => {

@@ -63,8 +63,8 @@ export const connectionWords = (facts: ConnectionFacts): ConnectionWords => {
       return { mood: 'doubtful', line: `Not confirmed for ${age(doubt)}`, announced: 'Not confirmed', banner };
     }
     case 'lost':
-      if (!facts.online) return offline(since);
-      return { mood: 'bad', line: `Connection lost ${ago(since)}, ${nextTry(connection, now)}`, announced: 'Connection lost', banner: since < BANNER_AFTER_MS ? null : old('The connection is lost', since) };
+      if (!facts.online) return offline(since, facts.serverNow);
+      return { mood: 'bad', line: `Connection lost ${ago(since)}, ${nextTry(connection, now)}`, announced: 'Connection lost', banner: since < BANNER_AFTER_MS ? null : old('The connection is lost', since, facts.serverNow) };
     case 'restored':
       return { mood: 'good', line: 'Back, nothing is missing', announced: 'Connection is back, nothing is missing', banner: null };
     case 'stopped':
@@ -85,14 +85,15 @@ const STOPPED: Readonly<Record<number, string>> = {
 
 const stopped = (why: string): ConnectionWords => ({ mood: 'bad', line: `Stopped: ${why}`, announced: `Stopped: ${why}`, banner: `What is shown may be old: nothing new comes in. To go on, ${why.replace(/^your access.*, /, '')}.` });
 
-const offline = (forMs: number | null): ConnectionWords => ({
+const offline = (forMs: number | null, serverNow: number | null = null): ConnectionWords => ({
   mood: 'bad',
   line: forMs === null ? 'Offline: this device has no network' : `Offline for ${age(forMs)}: this device has no network`,
   announced: 'Offline: this device has no network',
-  banner: forMs === null || forMs < BANNER_AFTER_MS ? null : old('This device is offline', forMs),
+  banner: forMs === null || forMs < BANNER_AFTER_MS ? null : old('This device is offline', forMs, serverNow),
 });
 
-const old = (what: string, forMs: number): string => `${what}. What is shown is from ${clockTime(Date.now() - forMs)}, ${age(forMs)} ago. It is brought up to date by itself when the connection is back.`;
+/** By the server's clock, as all times on the page are: the one on this desk may be wrong. */
+const old = (what: string, forMs: number, serverNow: number | null): string => `${what}. What is shown is from ${serverNow === null ? '' : `${clockTime(serverNow - forMs)}, `}${age(forMs)} ago. It is brought up to date by itself when the connection is back.`;
 
 const freshness = ({ delay, now, serverNow, connection }: ConnectionFacts): string => {
   if (delay !== null && now - delay.at < JUST_HEARD_MS) return `, ${(delay.ms / 1000).toFixed(1)} s behind`;

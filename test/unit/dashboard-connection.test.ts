@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../client/index.ts';
+import { clockTime } from '../../client/dashboard/times.ts';
 import { connectionWords, type ConnectionFacts, type Mood } from '../../client/dashboard/connection-words.ts';
 
 const NOW = 100_000;
@@ -54,8 +55,11 @@ describe('the banner over the content', () => {
   });
 
   it('says that what is shown may be old once the connection is lost for long, the device is offline, or nothing comes any more', () => {
-    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toMatch(/^The connection is lost\. What is shown is from \d+:\d\d:\d\d.[AP]M, 1 min ago\. It is brought up to date by itself when the connection is back\.$/);
-    expect(banner(facts(is('lost', { since: NOW - 75_000 }), { online: false }))).toMatch(/^This device is offline\. /);
+// By the server's clock, whatever the one of the desk says.
+    const from = clockTime(SERVER - 75_000);
+    expect(banner(facts(is('lost', { since: NOW - 75_000 })))).toBe(`The connection is lost. What is shown is from ${from}, 1 min ago. It is brought up to date by itself when the connection is back.`);
+    expect(banner(facts(is('lost', { since: NOW - 75_000 }), { serverNow: null }))).toMatch(/^The connection is lost\. What is shown is from 1 min ago\./);
+    expect(banner(facts(is('lost', { since: NOW - 75_000 }), { online: false }))).toMatch(new RegExp(`^This device is offline\\. What is shown is from ${from}, `));
     expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000 })))).toBe('For 1 min the server has not confirmed that this is all. Something may be missing below; it will come.');
     expect(banner(facts(is('stopped'), { stoppedBy: 4500 }))).toBe('What is shown may be old: nothing new comes in. To go on, reload this page.');
     expect(banner(facts(is('stopped'), { stoppedBy: 4504 }))).toBe('What is shown may be old: nothing new comes in. To go on, sign in again.');

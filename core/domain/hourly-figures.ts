@@ -30,7 +30,7 @@ export const hourlyFigures = (calls: Iterable<CountedCall>, since: number, hours
     count(call, hour);
     count(call, totals);
     if (isTerminal(call.status)) outcomes[outcomeOf(call)]++;
-    const seconds = call.call_duration_seconds;
+    const seconds = counted(call.call_duration_seconds);
     const bar = seconds === null ? undefined : bars.find(({ up_to_seconds }) => up_to_seconds === null || seconds <= up_to_seconds);
     if (bar !== undefined) bar.calls++;
   }
@@ -42,16 +42,21 @@ const none = (): HourFigures => ({ calls: 0, completed: 0, failed: 0, active: 0,
 const count = (call: CountedCall, into: HourFigures): void => {
   into.calls++;
   into[call.status === 'completed' || call.status === 'failed' ? call.status : 'active']++;
-  if (call.cost !== null) {
+  const [cost, credits] = [counted(call.cost), counted(call.cost_credits)];
+  if (cost !== null) {
     into.priced++;
-    into.cost = exact(into.cost + call.cost);
+    into.cost = exact(into.cost + cost);
   }
-  if (call.cost_credits !== null) {
+  if (credits !== null) {
     into.priced_in_credits++;
-    into.cost_credits = exact(into.cost_credits + call.cost_credits);
+    into.cost_credits = exact(into.cost_credits + credits);
   }
-  into.seconds = exact(into.seconds + (call.call_duration_seconds ?? 0));
+  into.seconds = exact(into.seconds + (counted(call.call_duration_seconds) ?? 0));
 };
+
+/** What no call can have lasted or cost is as if it were not known: one delivery or import must not spoil the sums of a week. */
+const POSSIBLE_MAX = 1e9;
+const counted = (value: number | null): number | null => (value !== null && value >= 0 && value <= POSSIBLE_MAX ? value : null);
 
 /** Sums of decimal fractions without the noise of binary ones: to a millionth. */
 const exact = (sum: number): number => Math.round(sum * 1_000_000) / 1_000_000;

@@ -39,6 +39,12 @@ describe('figures by the hour', () => {
     expect(hourlyFigures([call(10, { merged_into: 'EL_owner' }), call(-1), call(180)], SINCE, 3).totals.calls).toBe(0);
   });
 
+  it.each([-1, -0.01, 1e300, Number.POSITIVE_INFINITY, Number.NaN])('do not count %d, which no call can have lasted or cost', (value) => {
+    const { totals, durations } = hourlyFigures([call(0, { cost: 0.5, call_duration_seconds: 10 }), call(1, { cost: value, cost_credits: value, call_duration_seconds: value })], SINCE, 3);
+    expect(totals).toEqual({ calls: 2, completed: 2, failed: 0, active: 0, cost: 0.5, cost_credits: 0, priced: 1, priced_in_credits: 0, seconds: 10 });
+    expect(durations.reduce((sum, { calls }) => sum + calls, 0)).toBe(1);
+  });
+
   it('add up to the totals, whatever the calls', () => {
     fc.assert(
       fc.property(fc.array(anyCall, { maxLength: 60 }), (calls) => {

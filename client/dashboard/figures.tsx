@@ -34,7 +34,10 @@ export const Figures = () => {
         problem.value = null;
         figures.value = { ...hourly, webhooks };
       } catch (error) {
-        if (!control.signal.aborted) problem.value = sentenceOf(error);
+        if (control.signal.aborted) return;
+        // Those of another time would look like these.
+        if (figures.peek()?.hours.length !== hours) figures.value = null;
+        problem.value = sentenceOf(error);
       }
     };
     void read();
@@ -75,6 +78,7 @@ const Shown = ({ figures }: { readonly figures: Both }) => {
   const { totals, complete, counted_since, outcomes, webhooks } = figures;
   const bars = useMemo(() => barsOf(figures), [figures]);
   const ended = totals.completed + totals.failed;
+  const lasted = figures.durations.reduce((sum, { calls }) => sum + calls, 0);
   return (
     <div class="figures">
       {complete ? null : <p class="notice wide">There were more calls than are counted here. The figures begin with the call of {dayAndTimeText(counted_since)}; earlier ones are left out.</p>}
@@ -86,7 +90,7 @@ const Shown = ({ figures }: { readonly figures: Both }) => {
           {ended === 0 ? 'no call has ended' : `${whole(totals.completed)} of ${whole(ended)} that ended; ${whole(totals.failed)} failed`}
         </Tile>
         <Tile name="Time on the phone" value={duration(totals.seconds)}>
-          {totals.completed === 0 ? 'no call was completed' : `${duration(totals.seconds / totals.completed)} a call`}
+          {lasted === 0 ? 'not known of any call yet' : `${duration(totals.seconds / lasted)} a call`}
         </Tile>
         <Cost totals={totals} />
         <Delay />
@@ -113,7 +117,7 @@ const Cost = ({ totals }: { readonly totals: HourlyFigures['totals'] }) => {
   const credits = totals.priced_in_credits === 0 ? '' : counted(totals.cost_credits, 'credit');
   if (totals.priced === 0) return <Tile name="Cost" value={credits === '' ? 'not known' : credits}>{credits === '' ? 'no call has a price yet' : `of ${counted(totals.priced_in_credits, 'call')}`}</Tile>;
   return (
-    <Tile name="Cost" value={dollars(Math.round(totals.cost * 100) / 100)}>
+    <Tile name="Cost" value={dollars(Number(totals.cost.toFixed(totals.cost < 1 ? 4 : 2)))}>
       of {counted(totals.priced, 'call')}
       {credits === '' ? '' : `; ${credits}`}
     </Tile>

@@ -49,6 +49,35 @@ describe('figures', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   });
 
+  it('of another time are not shown where those that were asked for cannot be had; and a call that failed without a word makes no other longer', async () => {
+    const product = await startDashboard();
+    const { page } = await open(product.url);
+    const none = { calls: 0, completed: 0, failed: 0, active: 0, cost: 0, cost_credits: 0, priced: 0, priced_in_credits: 0, seconds: 0 };
+    let isDown = false;
+    await page.route('**/stats/hours?*', (route) => {
+      if (isDown) return route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify({ code: 'store_unavailable', title: 'x', detail: 'The store does not answer.', retryable: true }) });
+      const at = '2026-11-22T10:00:00.000Z';
+      const figures: HourlyFigures = {
+        since: at, counted_at: at, complete: true, counted_since: at,
+        totals: { ...none, calls: 4, completed: 1, failed: 3, seconds: 180 },
+        hours: Array.from({ length: 24 }, () => ({ at, ...none })),
+        outcomes: { successful: 1, unsuccessful: 0, not_judged: 0, failed: 3 },
+        durations: [{ up_to_seconds: 60, calls: 2 }, { up_to_seconds: null, calls: 1 }],
+      };
+      return route.fulfill({ json: figures });
+    });
+    await signInOn(page);
+    await page.getByRole('link', { name: 'Figures' }).click();
+    await expect.poll(() => page.locator('.tile', { hasText: 'Time on the phone' }).innerText()).toMatch(/3:00\s+1:00 a call/);
+    isDown = true;
+    await page.getByRole('button', { name: '7 days' }).click();
+    await page.getByText('There are no figures just now.').waitFor();
+    expect(await page.locator('.tile').count()).toBe(0);
+    isDown = false;
+    await page.getByRole('button', { name: '24 hours' }).click();
+    await page.locator('.tile').first().waitFor();
+  });
+
   it('say that there is nothing yet where there is nothing', async () => {
     const product = await startDashboard();
     const { page } = await open(`${product.url}/#/figures`);

@@ -2,7 +2,7 @@
 import type { CallRecord } from './call-record.ts';
 import { isUnderWay, timelineOf } from './call-record.ts';
 import type { FinalRow } from './player.ts';
-import { scriptNamed } from './scripts.ts';
+import { scriptNamed, type Script } from './scripts.ts';
 
 const CREDITS_PER_SECOND = 7;
 const DOLLARS_PER_CREDIT = 0.0001;
@@ -21,7 +21,7 @@ export const startSeconds = (record: CallRecord): number => Math.floor((record.a
 
 /** One conversation, as `GET /v1/convai/conversations/{id}` answers it: the words come with the end of the call. */
 export const conversationOf = (record: CallRecord) => {
-  const script = scriptNamed(record.script);
+  const script = scriptOf(record);
   const over = record.status === 'done';
   const timeline = timelineOf(record);
   const words = over || record.status === 'processing';
@@ -68,7 +68,7 @@ export const conversationOf = (record: CallRecord) => {
 
 /** One line of `GET /v1/convai/conversations`. */
 export const summaryOf = (record: CallRecord) => {
-  const script = scriptNamed(record.script);
+  const script = scriptOf(record);
   const over = record.status === 'done';
   return {
     agent_id: record.agent_id,
@@ -79,7 +79,7 @@ export const summaryOf = (record: CallRecord) => {
     call_duration_secs: durationSeconds(record),
     message_count: over ? timelineOf(record).rows.filter((row) => row.message !== null).length : 0,
     status: record.status,
-    termination_reason: over ? terminationReason(record) : null,
+    termination_reason: over ? script.termination_reason : null,
     call_successful: over ? script.call_successful : 'unknown',
     transcript_summary: over ? script.summary : null,
     call_summary_title: over ? script.title : null,
@@ -91,10 +91,17 @@ export const summaryOf = (record: CallRecord) => {
   };
 };
 
-const terminationReason = (record: CallRecord): string => {
-  if (record.cut_at_ms !== null) return 'Call ended by monitoring command';
-  return scriptNamed(record.script).termination_reason;
+/** Of a call that somebody cut nothing is told that nobody said. */
+const CUT_SHORT: Pick<Script, 'title' | 'summary' | 'call_successful' | 'termination_reason' | 'collected' | 'discussed'> = {
+  title: 'Call ended early',
+  summary: 'The call was ended before the conversation was over.',
+  call_successful: 'unknown',
+  termination_reason: 'Call ended by monitoring command',
+  collected: {},
+  discussed: { result: 'unknown', rationale: 'The call was ended before the conversation was over.' },
 };
+
+const scriptOf = (record: CallRecord): Script => ({ ...scriptNamed(record.script), ...(record.cut_at_ms === null ? {} : CUT_SHORT) });
 
 const metadataOf = (record: CallRecord) => {
   const seconds = durationSeconds(record);
@@ -121,7 +128,7 @@ const metadataOf = (record: CallRecord) => {
       : null,
     phone_call: phoneCallOf(record),
     batch_call: null,
-    termination_reason: isUnderWay(record) || record.status === 'failed' ? '' : terminationReason(record),
+    termination_reason: isUnderWay(record) || record.status === 'failed' ? '' : scriptOf(record).termination_reason,
     error: null,
     warnings: [],
     main_language: 'en',

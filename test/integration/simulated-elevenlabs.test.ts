@@ -111,7 +111,7 @@ describe('an ordinary simulated call', () => {
     });
   });
 
-  test('the person can hang up: what was not said by then is not in the transcript', async () => {
+  test('the person can hang up: what was not said by then is neither in the transcript nor judged', async () => {
     const texts: unknown[] = [];
     let hangUp = async (): Promise<void> => undefined;
     const { simulated, receiver } = await stage({}, async (request) => {
@@ -128,9 +128,14 @@ describe('an ordinary simulated call', () => {
     const id = await conversationIn(await dial(simulated));
     await simulated.idle();
     expect(ended).toStrictEqual({ status: 202, json: { ending: true } });
-    const rows = dataOf(receiver.at(POST_CALL)[0]?.json)['transcript'] as readonly Row[];
-    expect(rows.map((row) => row.message)).toStrictEqual(texts);
+    const data = dataOf(receiver.at(POST_CALL)[0]?.json);
+    expect((data['transcript'] as readonly Row[]).map((row) => row.message)).toStrictEqual(texts);
     expect(texts).toHaveLength(2);
+    expect(data).toMatchObject({
+      analysis: { call_successful: 'unknown', call_summary_title: 'Call ended early', evaluation_criteria_results: { violation_discussed: { result: 'unknown' } } },
+      metadata: { termination_reason: 'Call ended by monitoring command' },
+    });
+    expect((data['analysis'] as { readonly data_collection_results: object }).data_collection_results).toStrictEqual({});
     expect(await control(simulated, 'POST', '/simulator/end', { conversation_id: id })).toMatchObject({ status: 409 });
   });
 

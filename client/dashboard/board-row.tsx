@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import type { BoardRow } from '../../core/protocol/frames.ts';
 import { isEnded, needsAttention } from './board-order.ts';
 import { boardAt, boardFresh } from './live.ts';
-import { reasonText, UNNAMED_CALL } from './call-words.ts';
+import { reasonSentence, UNNAMED_CALL } from './call-words.ts';
 import { readable } from './readable.ts';
 import { linkTo, route } from './route.ts';
 import { STATUS_SENTENCES, STATUS_WORDS } from './status-words.ts';
@@ -32,9 +32,7 @@ export const Row = (props: RowProps) => {
 };
 
 /** What to say of a call in which nobody said anything: why. */
-const reasonOf = ({ status, reason, last_line }: BoardRow): string | null => (reason !== null && last_line === null && needsAttention(status) ? capital(reasonText(reason)) : null);
-
-const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+const reasonOf = ({ status, reason, last_line }: BoardRow): string | null => (reason !== null && last_line === null && needsAttention(status) ? reasonSentence(reason) : null);
 
 const Drawn = ({ row, index, open, chosen }: RowProps) => {
   const why = reasonOf(row);

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { CallFacts } from './call-facts.ts';
 import type { Followed } from './call-follow.ts';
-import { outcomeText, TRUST_SENTENCES, TRUST_WORDS } from './call-words.ts';
+import { outcomeText, reasonSentence, TRUST_SENTENCES, TRUST_WORDS } from './call-words.ts';
 import { boardAt, boardFresh, feed } from './live.ts';
 import { costText } from './numbers.ts';
 import { STATUS_SENTENCES, STATUS_WORDS } from './status-words.ts';
@@ -137,7 +137,7 @@ const Seal = ({ followed: { view }, onLoadAgain }: { readonly followed: Followed
           </button>
         </>
       ) : null}
-      {outcome === null || !view.over ? null : <span>{[outcomeText(outcome), costText(outcome.cost, outcome.cost_credits)].filter((part) => part !== '').join(', ')}</span>}
+      {outcome === null || !view.over ? null : <span>{[view.status === 'failed' && view.reason !== null ? reasonSentence(view.reason) : outcomeText(outcome), costText(outcome.cost, outcome.cost_credits)].filter((part) => part !== '').join(', ')}</span>}
     </div>
   );
 };

@@ -44,7 +44,20 @@ const REASONS: Readonly<Record<string, string>> = {
   needs_person: 'nobody could find out whether it was dialed: somebody should look',
 };
 
-export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
+export const reasonText = (reason: string): string => REASONS[reason] ?? httpReason(reason) ?? reason;
+
+/** Of an answer that says no more than its number, such as `http_502`. */
+const httpReason = (reason: string): string | null => {
+  const kind = /^http_([45])\d\d$/.exec(reason)?.[1];
+  if (kind === undefined) return null;
+  return kind === '5' ? 'the phone service had a fault, so it may have dialed' : 'the phone service refused it';
+};
+
+/** The same at the beginning of a line. */
+export const reasonSentence = (reason: string): string => {
+  const text = reasonText(reason);
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+};
 
 /** How a call came to its end, from ElevenLabs' words; others are shown as they came. */
 const ENDINGS: Readonly<Record<string, string>> = {
@@ -91,7 +104,7 @@ export const activityText = ({ activity, status }: CallView): string | null => {
 export const outcomeText = ({ call_successful, outcome }: Outcome): string => {
   if (call_successful === true) return 'Succeeded';
   if (call_successful === false) return 'Did not succeed';
-  return outcome === null || outcome === 'unknown' ? 'Not known whether it succeeded' : outcome;
+  return outcome === null || outcome === 'unknown' ? 'Not judged' : outcome;
 };
 
 const FIELD_WORDS: Readonly<Record<string, string>> = {

@@ -88,6 +88,7 @@ const waitingText = (): string => {
 const nothingYet = (view: CallView): string => {
   if (view.imported) return 'This call was taken over from an older system. Its words were not.';
   if (view.over) return 'Nothing was said in this call.';
+  if (view.status === 'unknown') return 'Earshot looks for this call at the phone service. If it was dialed, its words appear here.';
   return view.status === 'in_progress' ? 'Nobody has said anything yet.' : 'The words appear here as they are spoken.';
 };
 

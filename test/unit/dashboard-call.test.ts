@@ -3,7 +3,7 @@ import type { EventFrame } from '../../core/protocol/frames.ts';
 import { CallView } from '../../client/view.ts';
 import { eventsJson, fileName, transcriptText } from '../../client/dashboard/call-export.ts';
 import { linesOf } from '../../client/dashboard/call-lines.ts';
-import { activityText, findingsOf, outcomeText, reasonText, refusalText, toolResult, valueText } from '../../client/dashboard/call-words.ts';
+import { activityText, findingsOf, outcomeText, reasonText, refusalText, toolResult, valueText, endingText, reasonSentence } from '../../client/dashboard/call-words.ts';
 import { cut, readable } from '../../client/dashboard/readable.ts';
 import { age, duration, utc } from '../../client/dashboard/times.ts';
 
@@ -101,7 +101,24 @@ describe('words for what happens', () => {
 
   it('an outcome is a word of ours, or the one of the provider, or not known', () => {
     expect([true, false, null].map((call_successful) => outcomeText({ ...outcome, call_successful, outcome: 'partly' }))).toEqual(['Succeeded', 'Did not succeed', 'partly']);
-    expect([null, 'unknown'].map((word) => outcomeText({ ...outcome, call_successful: null, outcome: word }))).toEqual(['Not known whether it succeeded', 'Not known whether it succeeded']);
+    expect([null, 'unknown'].map((word) => outcomeText({ ...outcome, call_successful: null, outcome: word }))).toEqual(['Not judged', 'Not judged']);
+  });
+
+  it.each([
+    ['busy', 'The line was busy'],
+    ['http_502', 'The phone service had a fault, so it may have dialed'],
+    ['http_422', 'The phone service refused it'],
+    ['something new', 'Something new'],
+  ])('the reason %s reads: %s', (reason, words) => {
+    expect(reasonSentence(reason)).toBe(words);
+  });
+
+  it.each([
+    ['end_call tool was called.', 'The agent hung up'],
+    ['Call ended by remote party', 'The other side hung up'],
+    ['Client disconnected: 1006', 'Client disconnected: 1006'],
+  ])('the ending %s reads: %s', (ending, words) => {
+    expect(endingText(ending)).toBe(words);
   });
 
   it('findings of any shape are read, and none is none', () => {

@@ -99,14 +99,16 @@ const Lasted = ({ followed: { view }, facts }: { readonly followed: Followed; re
 };
 
 const Id = ({ label, text }: { readonly label: string; readonly text: string }) => {
-  const copied = useSignal(false);
+  const words = useSignal('Copy');
   const copy = async (): Promise<void> => {
-    // A page that is not served by https may not copy; the id can be selected all the same.
-    copied.value = await navigator.clipboard.writeText(text).then(
-      () => true,
-      () => false,
-    );
-    setTimeout(() => (copied.value = false), 2_000);
+    try {
+      await navigator.clipboard.writeText(text);
+      words.value = 'Copied';
+    } catch {
+      // A page that is not served by https has no clipboard at all; the id can be selected all the same.
+      words.value = 'Cannot copy here';
+    }
+    setTimeout(() => (words.value = 'Copy'), 2_000);
   };
   return (
     <span class="id">
@@ -115,7 +117,7 @@ const Id = ({ label, text }: { readonly label: string; readonly text: string }) 
         <Name text={text} />
       </code>
       <button class="quiet small" aria-label={`Copy ${label.toLowerCase()} id`} onClick={() => void copy()}>
-        {copied.value ? 'Copied' : 'Copy'}
+        {words.value}
       </button>
     </span>
   );

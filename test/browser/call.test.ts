@@ -402,4 +402,14 @@ describe('what may be done with a call', () => {
     await page.getByText('Copied', { exact: true }).waitFor();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('conv_copied');
   });
+  it('its ids are not copied by a page without a clipboard, which says so', async () => {
+    const call = spokenCall(product, 'conv_not_copied');
+    await call.say('agent', 'Hello', { turn_id: 'a' });
+    const { page } = await open('about:blank', { friends: [product.url] });
+    await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'clipboard', { configurable: true, get: () => undefined }));
+    await page.goto(`${product.url}/#/board/calls/${call.id}`);
+    await signInOn(page, DISPATCHER);
+    await page.getByRole('button', { name: 'Copy conversation id' }).click();
+    await page.getByText('Cannot copy here', { exact: true }).waitFor();
+  });
 });

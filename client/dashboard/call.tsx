@@ -10,6 +10,7 @@ import { CALL_HEADING, CallHead } from './call-head.tsx';
 import { CallOutcome } from './call-outcome.tsx';
 import { Transcript } from './call-transcript.tsx';
 import { activityText, refusalText } from './call-words.ts';
+import { noteErased } from './erased.ts';
 import { boardRows, connection, feed, stoppedBy } from './live.ts';
 import { go, linkTo, route } from './route.ts';
 import { person } from './session.ts';
@@ -32,7 +33,12 @@ export const CallPanel = ({ id }: { readonly id: string }) => {
   const follows = useRef<boolean | null>(null);
   if (follows.current === null && view?.status != null && !opening.value) follows.current = !view.over;
   const { place, below, toEnd, onScroll } = useEnd(view?.items, follows.current === true);
-  const refusal = isErased.value ? refusalText('call_erased') : view === null || view.refused === null ? null : refusalText(view.refused);
+  const isGone = isErased.value || view?.refused === 'call_erased';
+  const callSid = view?.callSid ?? id;
+  useEffect(() => {
+    if (isGone) noteErased(callSid);
+  }, [isGone, callSid]);
+  const refusal = isGone ? refusalText('call_erased') : view === null || view.refused === null ? null : refusalText(view.refused);
 
   if (view === null || shown === null || refusal !== null) {
     return (

@@ -2,11 +2,12 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { CallRow } from '../../core/protocol/rest.ts';
 import { ask } from './api.ts';
+import { erasedCalls } from './erased.ts';
 import { boardRows } from './live.ts';
 import type { PagedList } from './pages.ts';
 
 /**
- * Reads a call of the list anew whenever the board tells another status of it; where it no longer has the wanted one, it leaves the list.
+ * Reads a call of the list anew whenever the board tells another status of it; where it no longer has the wanted one, or was erased, it leaves the list.
  * @param status what the list is narrowed to; undefined: any
  */
 export const useLiveRows = (list: PagedList<CallRow>, status: string | undefined): void => {
@@ -25,6 +26,11 @@ export const useLiveRows = (list: PagedList<CallRow>, status: string | undefined
       void readAnew(list, call_sid, status);
     }
   }, [rows, board, status]);
+  const erased = erasedCalls.value;
+  useEffect(() => {
+    const isErased = (row: CallRow): boolean => erased.has(row.call_sid) || (row.conversation_id !== null && erased.has(row.conversation_id));
+    if (rows?.some(isErased) === true) list.replace(isErased, null);
+  }, [rows, erased]);
 };
 
 /** Without an answer the row stays as it is: whoever wants the whole list anew presses Refresh. */

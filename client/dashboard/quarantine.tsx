@@ -53,7 +53,7 @@ export const Quarantine = () => {
   return (
     <>
       <div class="toolbar">
-        <p class="hint">What ElevenLabs or your tools delivered, surely from them, and could not be used. Nothing of it is lost.</p>
+        <p class="hint">Deliveries from ElevenLabs or your tools that are genuine, and could not be used. Nothing of them is lost.</p>
         <button type="button" class="quiet" disabled={reading || busy} onClick={() => list.again()}>
           Refresh
         </button>

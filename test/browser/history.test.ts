@@ -143,6 +143,19 @@ describe('the history', () => {
     expect([await column(page, 'h-record'), await column(page, 'h-summary')]).toEqual([['Complete'], ['Speeding event The driver was parked.']]);
   });
 
+  it('lets go of a call that was erased', async () => {
+    const call = spokenCall(product, 'conv_forgotten');
+    await call.finish([{ role: 'user', message: 'Forget me.' }]);
+    const page = await historyOn('?q=conv_forgotten');
+    await page.locator('.history .h-driver a').click();
+    await page.getByRole('button', { name: 'Erase ...' }).click();
+    await page.keyboard.type('erase');
+    await page.keyboard.press('Enter');
+    await page.getByText('This call was erased. Nothing of it is kept.').waitFor();
+    await page.getByText('No call fits.').waitFor();
+    expect(await rows(page)).toBe(0);
+  });
+
   it('does not say that there are no calls where they could not be read, and reads them when the connection is back', async () => {
     const page = await historyOn();
     await waitForConnection(page, /^Live/);

@@ -51,6 +51,15 @@ describe('the turns of a call', () => {
     expect(view.turnCount).toBe(0);
   });
 
+  it('that were taken back are nothing that a tool could stand behind', () => {
+    const { view, turn, agent } = fed();
+    turn('a', 'Hello', { index: 0 });
+    turn('b', 'Never said', { index: 1 });
+    turn('b', '', { index: 1, rev: 2, state: 'retracted' });
+    agent('tool_executing', { tool_name: 'look', tool_call_id: 't' });
+    expect(view.items.map(({ kind, place }) => [kind, place])).toEqual([['turn', 0], ['tool', 0.5], ['turn', 1]]);
+  });
+
   it('stay late once they were', () => {
     const { view, turn } = fed();
     turn('a', 'Hello', { late: true });

@@ -103,6 +103,7 @@ describe('a long list', () => {
     ['ArrowUp', 0, 0],
     ['ArrowUp', -1, 99],
     ['PageDown', 4, 14],
+    ['PageDown', -1, 10],
     ['PageUp', 4, 0],
     ['Home', 40, 0],
     ['End', 4, 99],

@@ -72,6 +72,17 @@ it('lines are what was said, done and become, in one order; what is being spoken
   expect(speaking.map(({ text }) => text)).toEqual(['So']);
 });
 
+it('lines behind the same turn stand as they happened, whether they are tools or changes of the call', () => {
+  const happened = [
+    { type: 'transcription', turn_id: 'a', rev: 1, index: 0, state: 'final', speaker: 'agent', text: 'Hello', time_in_call_secs: 1 },
+    { type: 'tool_executing', life: '1', tool_name: 'first', tool_call_id: '1' },
+    { type: 'call_status', status: 'processing', previous: 'in_progress' },
+    { type: 'tool_executing', life: '1', tool_name: 'second', tool_call_id: '2' },
+    { type: 'call_status', status: 'completed', previous: 'processing' },
+  ].map((fields, index) => ({ ...fields, call_sid: 'EL_1', conversation_id: 'conv_1', seq: index + 1, timestamp: '2026-11-22T07:00:00.000Z' }) as unknown as EventFrame);
+  expect(linesOf(viewOf(happened)).said.map((line) => (line.kind === 'turn' ? line.text : line.kind === 'tool' ? line.name : line.status))).toEqual(['Hello', 'first', 'processing', 'second', 'completed']);
+});
+
 describe("somebody else's text", () => {
   it.each([
     ['is as it is', 'Hello\tthere\r\n<b>you</b>', 'Hello\tthere\r\n<b>you</b>'],

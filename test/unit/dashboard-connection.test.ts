@@ -12,6 +12,7 @@ describe('the line about the connection', () => {
   const cases: readonly (readonly [string, ConnectionFacts, Mood, string, string])[] = [
     ['the relay is being looked for', facts(null), 'waiting', 'Connecting ...', ''],
     ['the relay cannot be found', facts(null, { notFound: 'Cannot be reached.' }), 'bad', 'Not connected, trying again', 'Not connected'],
+    ['the relay is being looked for without a network', facts(null, { online: false, notFound: 'Cannot be reached.' }), 'bad', 'Offline: this device has no network', 'Offline: this device has no network'],
     ['it connects', facts(is('connecting', { since: NOW - 900 })), 'waiting', 'Connecting ...', ''],
     ['it connects for long', facts(is('connecting', { since: NOW - 12_000, retryAt: NOW + 2_100 })), 'waiting', 'Connecting for 12 s, trying again in 3 s', ''],
     ['it is live and something has just come', facts(is('live'), { delay: { at: NOW - 2_000, ms: 312 } }), 'good', 'Live, 0.3 s behind', 'Live'],
@@ -49,9 +50,13 @@ describe('the banner over the content', () => {
   it('is not there while what is shown is right, or soon will be', () => {
     for (const state of ['connecting', 'live', 'catching_up', 'restored'] as const) expect(banner(facts(is(state)))).toBeNull();
     expect(banner(facts(is('lost', { since: NOW - 14_000 })))).toBeNull();
-    expect(banner(facts(is('unverified', { verifiedAt: SERVER - 20_000 })))).toBeNull();
+    expect(banner(facts(is('unverified', { verifiedAt: SERVER - 29_999 })))).toBeNull();
     // Just back: the next heartbeat confirms it.
     expect(banner(facts(is('unverified', { verifiedAt: SERVER - 61_000, since: NOW - 14_000 })))).toBeNull();
+  });
+
+  it('comes after fifteen seconds without a connection, and after thirty without a confirmation', () => {
+    expect([banner(facts(is('lost', { since: NOW - 15_000 }))), banner(facts(is('lost', { since: NOW - 15_000 }), { online: false })), banner(facts(is('unverified', { verifiedAt: SERVER - 30_000 })))]).not.toContain(null);
   });
 
   it('says that what is shown may be old once the connection is lost for long, the device is offline, or nothing comes any more', () => {

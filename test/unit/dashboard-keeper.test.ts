@@ -218,6 +218,52 @@ describe('a sign-in', () => {
     expect([other.kept.size, other.keeper.session.value]).toEqual([0, null]);
   });
 
+  it('that ended while its renewal was under way stays ended', async () => {
+    const made = await signedIn();
+    await made.pass(HOUR / 2 - 10);
+    const renewal = late();
+    made.answers = [() => renewal.answer];
+    await made.pass(20);
+    made.keeper.signInEnded('access_revoked');
+    renewal.comes(made.fresh());
+    await made.pass(1);
+    expect([made.keeper.session.value, made.kept.size]).toEqual([null, 0]);
+    expect(made.keeper.ended.value).toBe('Your access was taken away or changed. Sign in again to go on where you were.');
+  });
+
+  it('that was taken away at its end is not said to be over by its time', async () => {
+    const made = await signedIn();
+    await made.pass(12 * HOUR + 1);
+    made.keeper.signInEnded('access_revoked');
+    expect(made.keeper.ended.value).toBe('Your access was taken away or changed. Sign in again to go on where you were.');
+  });
+
+  it('by a token that the API does not renew, since another house issued it, goes on with it', async () => {
+    const made = await signedIn();
+    const first = await made.keeper.accessToken();
+    made.answers = [problem(403, 'forbidden')];
+    await made.pass(HOUR / 2 + 20);
+    expect(made.asked.length).toBeGreaterThan(0);
+    expect([await made.keeper.accessToken(), made.keeper.ended.value]).toEqual([first, null]);
+  });
+
+  it('of a minute ago is not renewed by a reload', async () => {
+    const made = await signedIn();
+    const first = await made.keeper.accessToken();
+    await made.pass(30);
+    const again = made.reloaded();
+    again.keeper.resume();
+    expect([await again.keeper.accessToken(), again.asked]).toEqual([first, []]);
+  });
+
+  it('under the same name in another tenant is that of somebody else', async () => {
+    const made = await signedIn();
+    made.keeper.signInEnded();
+    made.answers = [() => Response.json({ access_token: made.fresh({ tenant: 't2' }) })];
+    await made.keeper.signIn('anna', 'secret');
+    expect([made.startedOver, made.keeper.session.value]).toEqual([1, null]);
+  });
+
   it('is renewed again after an answer that broke off', async () => {
     const made = await signedIn();
     const first = await made.keeper.accessToken();

@@ -49,6 +49,9 @@ describe('measured delays', () => {
     const { count, max } = delays.figures(0);
     expect(count).toBeLessThanOrEqual(20_000);
     expect(max).toBe(25_000);
+    const rush = new Delays();
+    for (let index = 0; index <= 20_000; index++) rush.note(index, 0);
+    expect([rush.last?.ms, rush.figures(0).max, rush.figures(0).count]).toEqual([20_000, 20_000, 10_001]);
   });
 });
 

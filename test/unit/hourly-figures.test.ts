@@ -45,6 +45,11 @@ describe('figures by the hour', () => {
     expect(durations.reduce((sum, { calls }) => sum + calls, 0)).toBe(1);
   });
 
+  it('count what cost nothing as priced, and what lasted no second as the shortest', () => {
+    const { totals, durations } = hourlyFigures([call(0, { cost: 0, cost_credits: 0, call_duration_seconds: 0 })], SINCE, 3);
+    expect([totals.priced, totals.priced_in_credits, durations[0]?.calls]).toEqual([1, 1, 1]);
+  });
+
   it('add up to the totals, whatever the calls', () => {
     fc.assert(
       fc.property(fc.array(anyCall, { maxLength: 60 }), (calls) => {

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
+import { HOURLY_STATS_KEPT_MS } from '../../core/protocol/limits.ts';
 import type { HourlyFigures, Stats } from '../../core/protocol/rest.ts';
 import { ask } from './api.ts';
 import { BarChart } from './bar-chart.tsx';
@@ -18,7 +19,8 @@ import { clockTime, duration } from './times.ts';
 type Both = HourlyFigures & { readonly webhooks: Stats['webhooks'] };
 
 const HOURS = { 24: '24 hours', 168: '7 days' } as const;
-const AGAIN_MS = 30_000;
+/** As often as the API counts: in the cloud each time reads every call. */
+const AGAIN_MS = HOURLY_STATS_KEPT_MS;
 
 export const Figures = () => {
   const hours = route.value.filter?.['hours'] === '168' ? 168 : 24;

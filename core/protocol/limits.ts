@@ -235,7 +235,7 @@ export const HOURLY_STATS_MAX_HOURS = 7 * 24;
 /** Calls that `GET /stats/hours` reads, newest first; a busy day. What is older is said to be left out. */
 export const HOURLY_STATS_CALLS_MAX_COUNT = 5_000;
 /** How long the figures of a tenant are given again instead of being counted anew: they are read from every call. */
-export const HOURLY_STATS_KEPT_MS = 15_000;
+export const HOURLY_STATS_KEPT_MS = 60_000;
 /** Used deliveries in one answer to a listener. */
 export const DELIVERIES_PAGE_MAX_ROWS = 50;
 /** Idempotency keys that callers choose. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONNECTIONS_PER_RELAY_MAX_COUNT } from '../../core/protocol/limits.ts';
+import { CONNECTIONS_PER_RELAY_MAX_COUNT, HOURLY_STATS_CALLS_MAX_COUNT, HOURLY_STATS_KEPT_MS } from '../../core/protocol/limits.ts';
 import {
   atRest,
   comparedPerEvent,
@@ -17,6 +17,7 @@ import {
   TAKEN,
   tenantMonth,
   total,
+  usd,
   viewerMonth,
   type Bill,
   type Price,
@@ -32,6 +33,8 @@ const of = (path: string, pattern: RegExp): number => {
 };
 const variable = (name: string): number => of('infra/variables.tf', new RegExp(`variable "${name}" \\{[^}]*default\\s+= "?([\\d.]+)`));
 const RELAY = relayMonth(variable('relay_cpu'), variable('relay_memory'), variable('collector_cpu'), of('infra/relay.tf', /memory = "(\d+)Mi"/) / 1024);
+/** An hour of a view of figures that counts so many calls. */
+const figuresHour = (calls: number): number => usd('firestoreRead', calls * (3_600_000 / HOURLY_STATS_KEPT_MS));
 const MONTH_MINUTES = 730 * 60;
 const SCHEDULES = [...textOf('infra/scheduler.tf').matchAll(/= "(\*(?:\/(\d+))?) \* \* \* \*"/g)].map(([, , every]) => MONTH_MINUTES / Number(every ?? 1));
 const ALERTS = [...textOf('infra/alerts.tf').matchAll(/^ {4}\w+ = \{$/gm)].length - 1;
@@ -101,6 +104,8 @@ ${growth.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 A desk of 50 calls a day: ${count(DESK.callsPerMonth)} calls a month with ${DESK.turnsPerCall} turns, ${DESK.interimsPerTurn} interim turns for each, ${DESK.agentEventsPerCall} agent events; five people who watch everything. ${count(eventsOf(DESK))} events a month, on relays that are there anyway.
 
 ${bill(tenantMonth(DESK, 1), 'a month')}
+The figures are not among these: while somebody has that view open, they are counted from the calls of its span, each a document, anew every ${HOURLY_STATS_KEPT_MS / 1000} seconds in each instance of the API that is asked. A day of this desk left open for an hour is ${dollars(figuresHour(50))}; the most that is counted, ${count(HOURLY_STATS_CALLS_MAX_COUNT)} calls, is ${dollars(figuresHour(HOURLY_STATS_CALLS_MAX_COUNT))}.
+
 ## At rest
 Production as \`infra/production.tfvars\` has it, without a domain of its own; nobody calls, nobody watches.
 

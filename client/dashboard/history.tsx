@@ -98,7 +98,9 @@ const Row = ({ row, filter, open }: { readonly row: CallRow; readonly filter: Fi
           {STATUS_WORDS[row.status]}
         </span>
       </td>
-      <td class="h-outcome">{outcomeOf(row)}</td>
+      <td class="h-outcome" title={outcomeOf(row)}>
+        {outcomeOf(row)}
+      </td>
       <td class="number h-lasted">{row.call_duration_seconds === null ? '' : duration(row.call_duration_seconds)}</td>
       <td class="number h-cost">{costText(row.cost, row.cost_credits)}</td>
       <td class="h-summary">

@@ -149,6 +149,21 @@ describe('the board', () => {
     await expect.poll(() => updated.innerText()).toMatch(/^\d+ s$/);
   });
 
+  it('fills a display on the wall with few calls, and keeps many in sight', async () => {
+    const product = await startDashboard();
+    await beginCalls(product, 12);
+    const { page } = await open(product.url, { viewport: { width: 2560, height: 1440 } });
+    await signInOn(page);
+    const heights = (): Promise<number[]> => page.locator('[data-call]').evaluateAll((rows) => [...new Set(rows.map((row) => row.getBoundingClientRect().height))]);
+    await expect.poll(heights).toEqual([96]);
+    expect(await page.locator('[data-call]').count()).toBe(12);
+    expect(await page.locator('[data-last-line]').first().evaluate((element) => getComputedStyle(element).fontSize)).toBe('38.4px');
+    await beginCalls(product, 20);
+    await expect.poll(heights).toEqual([60]);
+    expect(await page.locator('[data-call]').count()).toBe(20);
+    expect(await barriers(page)).toEqual([]);
+  });
+
   it('says that it cannot find the live calls while the server does not tell where they are, and finds them by itself', async () => {
     const product = await startDashboard();
     const { page } = await open(product.url);

@@ -32,6 +32,8 @@ export const SCENES: readonly Scene[] = [
     size: DESK,
     show: async (page, shift, product) => {
       await at(page, product, `#/board/calls/${encodeURIComponent(shift.live)}`, 'asleep in the cab');
+      // The board has these words too, perhaps earlier; what is being spoken reaches only whoever follows the call.
+      await page.locator('.transcript').getByText('asleep in the cab').waitFor();
       await shift.speak();
       await page.getByText('and somebody will').first().waitFor();
     },
@@ -88,6 +90,8 @@ const takeAll = async (only: readonly string[]): Promise<void> => {
       await signInOn(page);
       for (const { name, size, show } of SCENES.filter((scene) => only.length === 0 || only.includes(scene.name))) {
         await page.setViewportSize(size);
+        // The dialog of the scene before: an address alone does not close it.
+        if ((await page.getByRole('dialog').count()) > 0) await page.keyboard.press('Escape');
         await show(page, shift, product);
         // Whatever was loaded on the way is painted.
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));

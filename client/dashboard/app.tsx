@@ -3,6 +3,7 @@ import type { VNode } from 'preact';
 import { Board } from './board.tsx';
 import { CallPanel } from './call.tsx';
 import { ConnectionBanner, ConnectionLine } from './connection-line.tsx';
+import { FaultFence } from './fault.tsx';
 import { Figures } from './figures.tsx';
 import { History } from './history.tsx';
 import { Quarantine } from './quarantine.tsx';
@@ -51,9 +52,15 @@ export const App = () => {
         <ConnectionBanner />
         <main id="main" class="views" tabIndex={-1}>
           <section class="view" aria-label={TITLES[view]}>
-            <Opened />
+            <FaultFence key={view}>
+              <Opened />
+            </FaultFence>
           </section>
-          {call === null ? null : <CallPanel key={call} id={call} />}
+          {call === null ? null : (
+            <FaultFence key={call}>
+              <CallPanel key={call} id={call} />
+            </FaultFence>
+          )}
         </main>
       </div>
       {ended.value === null ? null : <SignInAgain />}

@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { followNetwork } from './connection-line.tsx';
+import { FaultFence } from './fault.tsx';
 import { followSession } from './live.ts';
 import { followAddress } from './route.ts';
 import { resumeSession } from './session.ts';
@@ -15,4 +16,9 @@ followNetwork();
 followAddress();
 resumeSession();
 followSession();
-render(<App />, place);
+render(
+  <FaultFence>
+    <App />
+  </FaultFence>,
+  place,
+);

@@ -1,5 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, FeedStopped, type CallUpdate, type ConnectOptions, type Feed } from '../../client/index.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type * as Library from '../../client/index.ts';
+import type { CallUpdate, ConnectOptions, Feed } from '../../client/index.ts';
+import { buildClientPackage } from '../../scripts/client-package.ts';
 import { limited, startRelay, tokenOf, type RelayRig } from '../fixtures/relay.ts';
 import { startWsHop, type WsHop } from '../fixtures/ws-hop.ts';
 
@@ -37,7 +43,26 @@ class Told {
   }
 }
 
-describe('the client library behind a hop of a real relay', () => {
+/** The library as it is written, and as it is published, with the names of its inside shortened. */
+const libraries: readonly (readonly [string, (folder: string) => Promise<typeof Library>])[] = [
+  ['as it is written', () => import('../../client/index.ts')],
+  [
+    'as it is published',
+    async (folder) => {
+      await buildClientPackage(folder);
+      return (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'index.js')).href)) as typeof Library;
+    },
+  ],
+];
+
+describe.each(libraries)('the client library behind a hop of a real relay, %s', (_how, load) => {
+  let connect: typeof Library.connect;
+  let FeedStopped: typeof Library.FeedStopped;
+  const folder = mkdtempSync(join(tmpdir(), 'earshot-client-feed-'));
+  beforeAll(async () => {
+    ({ connect, FeedStopped } = await load(folder));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   let rig: RelayRig;
   let hop: WsHop;
   const feeds: Feed[] = [];
@@ -199,7 +224,7 @@ describe('the client library behind a hop of a real relay', () => {
       'the end of the feed',
     );
     expect(thrown).toBeInstanceOf(FeedStopped);
-    expect((thrown as FeedStopped).code).toBe(4502);
+    expect((thrown as Library.FeedStopped).code).toBe(4502);
     const feed = open();
     const looping = loop(feed);
     feed.close();

@@ -140,6 +140,47 @@ describe.each(libraries)('the client library behind a hop of a real relay, %s', 
     expect([told.seqs, told.of('lost'), told.proofs]).toMatchObject([[1, 4, 5, 6, 7], [{ kind: 'lost', from: 2, to: 3 }], ['incomplete']]);
   });
 
+  it('tells each handler what its kind of update carries, as a method of what it was given', async () => {
+    rig.callLog.say('EL_1', 'one', 'two', 'three', 'four');
+    rig.callLog.lose('EL_1', 2, 3);
+    const told: unknown[] = [];
+    const feed = open();
+    const sealed = new Promise<void>((resolve) => {
+      class Handlers {
+        readonly told = told;
+        onConfirmed(...carried: unknown[]): void {
+          this.told.push(['confirmed', ...carried]);
+        }
+        onEvent(...carried: { readonly seq: number }[]): void {
+          this.told.push(['event', ...carried.map(({ seq }) => seq)]);
+        }
+        onLost(...carried: unknown[]): void {
+          this.told.push(['lost', ...carried]);
+        }
+        onSealed(...carried: unknown[]): void {
+          this.told.push(['sealed', ...carried]);
+          resolve();
+        }
+        onError(...carried: unknown[]): void {
+          this.told.push(['error', ...carried]);
+        }
+      }
+      feed.call('EL_1', new Handlers());
+      feed.call('EL_none', new Handlers());
+    });
+    await follow(feed).until(({ seqs }) => seqs.includes(4), 'what is left');
+    await finish();
+    await limited(sealed, 'the proof');
+    expect(told).toContainEqual(['error', 'call_not_found']);
+    expect(told.filter((one) => (one as unknown[])[0] !== 'error')).toEqual([
+      ['confirmed', { callSid: 'EL_1', conversationId: 'conv_1', epoch: '1.EL_1', status: 'in_progress' }],
+      ['event', 1],
+      ['lost', 2, 3],
+      ...[4, 5, 6, 7].map((seq) => ['event', seq]),
+      ['sealed', 'incomplete'],
+    ]);
+  });
+
   it('goes over to polls from the same position where WebSockets are refused in the middle of a call', async () => {
     const feed = open();
     const told = follow(feed);

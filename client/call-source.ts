@@ -3,70 +3,62 @@
  * gets everything from the first event, and a slow reader costs one number.
  */
 import type { CallUpdate } from '../core/domain/client/call-update.ts';
-import { Listeners, type End } from './listeners.ts';
+import { newListeners, type End, type Listeners, type Reader } from './listeners.ts';
 
-interface Reader {
-  /** How many of the kept updates it has had. */
-  at: number;
-  /** The relay's last answer that it was told of. */
-  answer: CallUpdate | undefined;
-  /** What it was shown is void, and it has not been told yet. */
-  reset: CallUpdate | undefined;
-  /** What is being said: the newest for each speaker. */
-  readonly interims: Map<string, CallUpdate>;
+export interface CallSource {
+  readonly listeners: Listeners<CallUpdate>;
+  readonly take: (update: CallUpdate) => void;
 }
 
-export class CallSource {
-  readonly listeners: Listeners<Reader, CallUpdate>;
-  /** Events, losses and proofs since the call's start. */
-  #kept: CallUpdate[] = [];
+export const newCallSource = (ended: () => End, nobody: () => void): CallSource => {
+  /** Events, losses and proofs since the call's start; another list after each start anew. */
+  let kept: CallUpdate[] = [];
+  /** Why what was shown last is void. */
+  let reset: CallUpdate | undefined;
   /** Whether the relay took the subscription: its last word. */
-  #answer: CallUpdate | undefined;
+  let answer: CallUpdate | undefined;
+  /** What is being said: the newest for each speaker. */
+  const interims = new Map<string, CallUpdate>();
 
-  constructor(ended: () => End, nobody: () => void) {
-    const begin = (): Reader => ({ at: 0, answer: undefined, reset: undefined, interims: new Map() });
-    this.listeners = new Listeners({ begin, next: (reader) => this.#next(reader), ended, nobody });
-  }
+  const begin = (): Reader<CallUpdate> => {
+    let reading = kept;
+    let at = 0;
+    let answered: CallUpdate | undefined;
+    const heard = new Map(interims);
+    return () => {
+      if (reading !== kept) {
+        reading = kept;
+        at = 0;
+        // One that was told nothing yet has nothing to forget.
+        if (answered) return reset;
+      }
+      if (answered !== answer) return (answered = answer);
+      if (at < kept.length) return kept[at++];
+      for (const [speaker, interim] of interims) {
+        if (heard.get(speaker) === interim) continue;
+        heard.set(speaker, interim);
+        return interim;
+      }
+      return undefined;
+    };
+  };
+  const listeners = newListeners(begin, ended, nobody);
 
-  take(update: CallUpdate): void {
-    switch (update.kind) {
-      case 'confirmed':
-      case 'error':
-        this.#answer = update;
-        break;
-      case 'interim':
-        for (const { interims } of this.listeners.readers) interims.set(update.turn.speaker, update);
-        break;
-      case 'reset':
-        this.#kept = [];
-        for (const reader of this.listeners.readers) startOver(reader, update);
-        break;
-      default:
-        this.#kept.push(update);
-        if (update.kind === 'event' && update.event.type === 'transcription') {
-          for (const { interims } of this.listeners.readers) interims.delete(update.event.speaker);
-        }
-    }
-    this.listeners.wake();
-  }
-
-  #next(reader: Reader): CallUpdate | undefined {
-    const { reset } = reader;
-    reader.reset = undefined;
-    if (reset !== undefined) return reset;
-    if (reader.answer !== this.#answer) return (reader.answer = this.#answer);
-    if (reader.at < this.#kept.length) return this.#kept[reader.at++];
-    for (const [speaker, interim] of reader.interims) {
-      reader.interims.delete(speaker);
-      return interim;
-    }
-    return undefined;
-  }
-}
-
-/** One that was told nothing yet has nothing to forget. */
-const startOver = (reader: Reader, reset: CallUpdate): void => {
-  reader.at = 0;
-  reader.interims.clear();
-  if (reader.answer !== undefined) reader.reset = reset;
+  return {
+    listeners,
+    take: (update) => {
+      const { kind } = update;
+      if (kind === 'confirmed' || kind === 'error') answer = update;
+      else if (kind === 'interim') interims.set(update.turn.speaker, update);
+      else if (kind === 'reset') {
+        kept = [];
+        reset = update;
+        interims.clear();
+      } else {
+        kept.push(update);
+        if (kind === 'event' && update.event.type === 'transcription') interims.delete(update.event.speaker);
+      }
+      listeners.wakeAll();
+    },
+  };
 };

@@ -4,15 +4,15 @@
  */
 import type { Proof } from '../core/domain/client/call.ts';
 import type { CallUpdate } from '../core/domain/client/call-update.ts';
-import type { ClientEffect, ClientInput, ClientState, Connection, Emitted, TimerName } from '../core/domain/client/effects.ts';
-import { ClientMachine } from '../core/domain/client/machine.ts';
+import type { ByName, ClientEffect, ClientInput, ClientState, Connection, TimerName } from '../core/domain/client/effects.ts';
+import { newClientMachine } from '../core/domain/client/machine.ts';
 import type { BoardRow, EventFrame, InterimFrame } from '../core/protocol/frames.ts';
-import { BoardSource, type BoardFilter } from './board-source.ts';
-import { CallSource } from './call-source.ts';
-import { guarded, Listeners, type End, type Following, type Updates } from './listeners.ts';
+import { newBoardSource, type BoardFilter, type BoardSource } from './board-source.ts';
+import { newCallSource, type CallSource } from './call-source.ts';
+import { guarded, newest, newListeners, type End, type Following, type Updates } from './listeners.ts';
 import { watchPage } from './page.ts';
 import { sha256 } from './sha256.ts';
-import { ask, askToken, pollUrlOf, socketTo, socketUrlOf } from './transport.ts';
+import { ask, askToken, socketTo, socketUrlOf } from './transport.ts';
 
 export type { BoardFilter, BoardRow, CallUpdate, ClientState, Connection, EventFrame, Following, InterimFrame, Proof, Updates };
 
@@ -89,125 +89,98 @@ export interface Feed {
 /** Connects and stays connected until `close` or until the relay says not to come back. */
 export const connect = (options: ConnectOptions): Feed => {
   const socketUrl = socketUrlOf(options.url);
-  const machine = new ClientMachine({ random: Math.random, sha256, canPoll: true });
+  const machine = newClientMachine({ random: Math.random, sha256, canPoll: true });
   const sockets = new Map<number, WebSocket>();
   const timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
   const calls = new Map<string, CallSource>();
   let board: BoardSource | null = null;
+  let boardFilter = '';
   let poll: AbortController | null = null;
   let end: End;
   const ended = (): End => end;
 
-  const connections = new Listeners<{ told: Connection }, Connection>({
-    begin: () => ({ told: machine.connection }),
-    next: (reader) => (reader.told === machine.connection ? undefined : (reader.told = machine.connection)),
-    ended,
-    nobody: () => undefined,
-  });
+  const connections = newListeners(() => newest(() => machine.connection, machine.connection), ended, () => undefined);
 
-  const input = (happened: ClientInput): void => {
-    for (const effect of machine.input(happened, performance.now())) act(effect);
-    connections.wake();
+  const input = (...happened: ClientInput): void => {
+    for (const [act, ...given] of machine.input(performance.now(), ...happened)) (acts[act] as (...given: readonly unknown[]) => void)(...given);
+    connections.wakeAll();
   };
 
-  const act = (effect: ClientEffect): void => {
-    switch (effect.do) {
-      case 'ask_token':
-        void askToken(options.token).then((token) => input({ on: 'token', for: effect.for, token }));
-        return;
-      case 'open':
-        open(effect.link, socketTo(socketUrl, effect.token, effect.replaces));
-        return;
-      case 'send':
-        sockets.get(effect.link)?.send(effect.text);
-        return;
-      case 'close':
-        sockets.get(effect.link)?.close(1000);
-        sockets.delete(effect.link);
-        return;
-      case 'poll': {
-        const mine = (poll = new AbortController());
-        void ask(pollUrlOf(socketUrl), effect.token, effect.body, mine).then((answer) => {
-          page.look();
-          if (poll === mine) input({ on: 'polled', ...answer });
-        });
-        return;
-      }
-      case 'abort_poll':
-        poll?.abort();
-        poll = null;
-        return;
-      case 'timer':
-        clearTimeout(timers.get(effect.name));
-        timers.set(
-          effect.name,
-          setTimeout(() => input({ on: 'timer', name: effect.name }), effect.ms),
-        );
-        return;
-      case 'cancel':
-        clearTimeout(timers.get(effect.name));
-        return;
-      case 'emit':
-        tell(effect.what);
-        return;
-    }
-  };
-
-  const open = (link: number, socket: WebSocket | null): void => {
-    if (socket === null) {
-      queueMicrotask(() => input({ on: 'closed', link, code: 1006 }));
-      return;
-    }
-    sockets.set(link, socket);
-    socket.addEventListener('message', ({ data }) => {
-      page.look();
-      if (sockets.get(link) === socket && typeof data === 'string') input({ on: 'frame', link, text: data });
-    });
-    socket.addEventListener('close', ({ code }) => {
-      if (sockets.get(link) === socket && sockets.delete(link)) input({ on: 'closed', link, code });
-    });
-  };
-
-  const tell = (what: Emitted): void => {
-    switch (what.kind) {
-      case 'state':
-        guarded(() => options.onState?.(what.state));
-        return;
-      case 'stopped':
-        page.stop();
-        end = what.code === null ? null : new FeedStopped(what.code);
-        for (const source of [...calls.values(), board]) source?.listeners.wake();
-        guarded(() => options.onStopped?.(what.code));
-        return;
-      case 'board':
-        board?.take(what);
-        return;
-      default:
-        if (what.call !== null) calls.get(what.call)?.take(updateOf(what));
-        else if (what.kind === 'error') guarded(() => options.onError?.(what.code));
-    }
+  const acts: ByName<ClientEffect> = {
+    ask_token: (purpose) => void askToken(options.token).then((token) => input('token', purpose, token)),
+    open: (link, token, replaces) => {
+      const socket = socketTo(socketUrl, token, replaces);
+      if (!socket) queueMicrotask(() => input('closed', link, 1006));
+      else sockets.set(link, socket);
+      socket?.addEventListener('message', ({ data }) => {
+        page.look();
+        if (sockets.has(link) && typeof data === 'string') input('frame', link, data);
+      });
+      socket?.addEventListener('close', ({ code }) => {
+        if (sockets.delete(link)) input('closed', link, code);
+      });
+    },
+    send: (link, text) => sockets.get(link)?.send(text),
+    close: (link) => {
+      sockets.get(link)?.close(1000);
+      sockets.delete(link);
+    },
+    poll: (token, body) => {
+      const mine = (poll = new AbortController());
+      void ask(socketUrl, token, body, mine).then((answer) => {
+        page.look();
+        if (poll === mine) input('polled', ...answer);
+      });
+    },
+    abort_poll: () => {
+      poll?.abort();
+      poll = null;
+    },
+    timer: (name, ms) => {
+      clearTimeout(timers.get(name));
+      timers.set(
+        name,
+        setTimeout(() => input('timer', name), ms),
+      );
+    },
+    cancel: (name) => clearTimeout(timers.get(name)),
+    state: (state) => guarded(() => options.onState?.(state)),
+    stopped: (code) => {
+      page.stop();
+      end = code === null ? null : new FeedStopped(code);
+      for (const source of [...calls.values(), board]) source?.listeners.wakeAll();
+      guarded(() => options.onStopped?.(code));
+    },
+    call: (id, update) => calls.get(id)?.take(update),
+    error: (code) => guarded(() => options.onError?.(code)),
+    board: (news) => board?.take(news),
   };
 
   const callOf = (id: string): CallSource => {
-    const nobody = (): void => {
-      calls.delete(id);
-      input({ on: 'unfollow', id });
-    };
-    const source = calls.get(id) ?? new CallSource(ended, nobody);
+    const source =
+      calls.get(id) ??
+      newCallSource(ended, () => {
+        calls.delete(id);
+        input('unfollow', id);
+      });
     calls.set(id, source);
-    input({ on: 'follow', id });
+    input('follow', id);
     return source;
   };
 
   const boardOf = ({ status, agent_id, driver_id }: BoardFilter): BoardSource => {
     const filter = { status, agent_id, driver_id };
-    if (board?.isOf(filter) === true) return board;
-    if (board !== null) throw new Error('The board is followed by another filter: close that first, or connect another feed.');
-    board = new BoardSource(filter, ended, () => {
+    const wanted = JSON.stringify(filter);
+    if (board) {
+      if (wanted === boardFilter) return board;
+      throw new Error('The board is followed by another filter.');
+    }
+    boardFilter = wanted;
+    board = newBoardSource(ended, () => {
       board = null;
-      input({ on: 'unwatch' });
+      input('unwatch');
     });
-    input({ on: 'watch', filter });
+    input('watch', filter);
     return board;
   };
 
@@ -215,7 +188,7 @@ export const connect = (options: ConnectOptions): Feed => {
   function call(id: string, handlers: CallHandlers | ((update: CallUpdate) => void)): Following;
   function call(id: string, handlers?: CallHandlers | ((update: CallUpdate) => void)): Following {
     const { listeners } = callOf(id);
-    if (handlers === undefined) return listeners.iterate();
+    if (!handlers) return listeners.iterate();
     return listeners.tell(typeof handlers === 'function' ? handlers : (update) => tellCall(handlers, update));
   }
 
@@ -223,57 +196,31 @@ export const connect = (options: ConnectOptions): Feed => {
   function followBoard(options: BoardOptions): Following;
   function followBoard(options: BoardFilter & Partial<BoardOptions> = {}): Following {
     const { listeners } = boardOf(options);
-    return options.onRows === undefined ? listeners.iterate() : listeners.tell(options.onRows);
+    return options.onRows ? listeners.tell(options.onRows) : listeners.iterate();
   }
 
-  const page = watchPage((what) => input({ on: what }));
-  if (options.onConnection !== undefined) connections.tell(options.onConnection);
+  const page = watchPage(input);
+  if (options.onConnection) connections.tell(options.onConnection);
   // Not at once: whoever is told may use the feed, which they have not been given yet.
-  queueMicrotask(() => input({ on: 'start' }));
+  queueMicrotask(() => input('start'));
 
   return {
     get state() {
-      return machine.state;
+      return machine.connection.state;
     },
     get connection() {
       return machine.connection;
     },
-    onConnection: (handler) => connections.tell(handler),
+    onConnection: connections.tell,
     serverNow: () => machine.serverNow(performance.now()),
     call,
     board: followBoard,
-    close: () => input({ on: 'stop' }),
+    close: () => input('stop'),
   };
 };
 
-/** What the machine tells of a call, as its followers are told. */
-const updateOf = (what: Extract<Emitted, { call: string | null }>): CallUpdate => {
-  if (what.kind === 'event') return { kind: 'event', event: what.frame as unknown as EventFrame };
-  return what.kind === 'interim' ? { kind: 'interim', turn: what.frame as unknown as InterimFrame } : what;
-};
-
-const tellCall = (handlers: CallHandlers, update: CallUpdate): void => {
-  switch (update.kind) {
-    case 'event':
-      handlers.onEvent(update.event);
-      return;
-    case 'interim':
-      handlers.onInterim?.(update.turn);
-      return;
-    case 'confirmed':
-      handlers.onConfirmed?.(update);
-      return;
-    case 'reset':
-      handlers.onReset?.(update.reason);
-      return;
-    case 'lost':
-      handlers.onLost?.(update.from, update.to);
-      return;
-    case 'sealed':
-      handlers.onSealed?.(update.proof);
-      return;
-    case 'error':
-      handlers.onError?.(update.code);
-      return;
-  }
+/** A handler is named after its kind of update, and takes what that carries, in its order; a confirmation as a whole. */
+const tellCall = (handlers: CallHandlers, { kind, ...carried }: CallUpdate): void => {
+  const handler = (handlers as unknown as Readonly<Record<string, ((...carried: readonly unknown[]) => void) | undefined>>)[`on${kind.charAt(0).toUpperCase()}${kind.slice(1)}`];
+  handler?.apply(handlers, kind === 'confirmed' ? [carried] : (Object.values(carried) as unknown[]));
 };

@@ -10,82 +10,77 @@ export interface Following {
 /** Ends with `close()`, with `break` and with the feed. To be iterated over once. */
 export interface Updates<T> extends AsyncIterable<T>, Following {}
 
-/** What listeners read. `Reader`: how far one of them has got. */
-export interface Source<Reader, T> {
-  readonly begin: () => Reader;
-  /** What this reader has not had; undefined: it has had everything. */
-  readonly next: (reader: Reader) => T | undefined;
-  readonly ended: () => End;
-  /** The last listener has left. */
-  readonly nobody: () => void;
-}
+/** Gives what its listener has not had; undefined: it has had everything. */
+export type Reader<T> = () => T | undefined;
 
-export class Listeners<Reader, T> {
-  readonly #source: Source<Reader, T>;
-  readonly #readers = new Map<() => void, Reader>();
-
-  constructor(source: Source<Reader, T>) {
-    this.#source = source;
-  }
-
-  get readers(): Iterable<Reader> {
-    return this.#readers.values();
-  }
-
+export interface Listeners<T> {
   /** There is something new, or it is the end. */
-  wake(): void {
-    for (const wake of [...this.#readers.keys()]) wake();
-  }
-
+  readonly wakeAll: () => void;
   /** Tells a handler; what is there already in a moment. */
-  tell(handler: (value: T) => void): Following {
-    const reader = this.#source.begin();
-    const wake = (): void => {
-      while (this.#readers.has(wake)) {
-        const value = this.#source.next(reader);
-        if (value === undefined) return;
-        guarded(() => handler(value));
-      }
-    };
-    this.#readers.set(wake, reader);
-    // Not at once: the page has yet to be given the means to close it.
-    queueMicrotask(wake);
-    return { close: () => this.#leave(wake) };
-  }
-
-  iterate(): Updates<T> {
-    const reader = this.#source.begin();
-    const { next, ended } = this.#source;
-    let open = true;
-    let ready = (): void => undefined;
-    const wake = (): void => ready();
-    const close = (): void => {
-      open = false;
-      this.#leave(wake);
-      ready();
-    };
-    const values = async function* (): AsyncGenerator<T, void> {
-      try {
-        while (open) {
-          const end = ended();
-          if (end === null) return;
-          const value = next(reader);
-          if (value !== undefined) yield value;
-          else if (end !== undefined) throw end;
-          else await new Promise<void>((resolve) => (ready = resolve));
-        }
-      } finally {
-        close();
-      }
-    };
-    this.#readers.set(wake, reader);
-    return Object.assign(values(), { close });
-  }
-
-  #leave(wake: () => void): void {
-    if (this.#readers.delete(wake) && this.#readers.size === 0) this.#source.nobody();
-  }
+  readonly tell: (handler: (value: T) => void) => Following;
+  readonly iterate: () => Updates<T>;
 }
+
+/**
+ * @param begin makes a reader for one more listener
+ * @param nobody the last listener has left
+ */
+export const newListeners = <T>(begin: () => Reader<T>, ended: () => End, nobody: () => void): Listeners<T> => {
+  const wakes = new Set<() => void>();
+  const leave = (wake: () => void): void => {
+    if (wakes.delete(wake) && wakes.size === 0) nobody();
+  };
+  return {
+    wakeAll: () => {
+      for (const wake of [...wakes]) wake();
+    },
+    tell: (handler) => {
+      const next = begin();
+      const wake = (): void => {
+        while (wakes.has(wake)) {
+          const value = next();
+          if (value === undefined) return;
+          guarded(() => handler(value));
+        }
+      };
+      wakes.add(wake);
+      // Not at once: the page has yet to be given the means to close it.
+      queueMicrotask(wake);
+      return { close: () => leave(wake) };
+    },
+    iterate: () => {
+      const next = begin();
+      let ready = (): void => undefined;
+      const wake = (): void => ready();
+      const close = (): void => {
+        leave(wake);
+        ready();
+      };
+      const values = async function* (): AsyncGenerator<T, void> {
+        try {
+          while (wakes.has(wake)) {
+            const end = ended();
+            if (end === null) return;
+            const value = next();
+            if (value !== undefined) yield value;
+            else if (end) throw end;
+            else await new Promise<void>((resolve) => (ready = resolve));
+          }
+        } finally {
+          close();
+        }
+      };
+      wakes.add(wake);
+      return Object.assign(values(), { close });
+    },
+  };
+};
+
+/** A reader of the newest alone. `had`: what its listener needs not be told. */
+export const newest = <T>(look: () => T | undefined, had?: T): Reader<T> => () => {
+  const now = look();
+  return now === had ? undefined : (had = now);
+};
 
 /** A handler that throws must not stop the feed; the error is shown as any uncaught one. */
 export const guarded = (run: () => void): void => {

@@ -29,13 +29,13 @@ export const watchPage = (tell: (what: 'online' | 'offline' | 'wake') => void): 
   const looking = setInterval(look, LOOK_MS);
   // In Node an interval keeps the process alive; in browsers it is a number.
   if (typeof looking === 'object') (looking as unknown as { unref(): void }).unref();
-  const { signal } = control;
-  page.addEventListener?.('online', () => tell('online'), { signal });
-  page.addEventListener?.('offline', () => tell('offline'), { signal });
+  const on = (target: Partial<Pick<Window, 'addEventListener'>> | undefined, type: string, happened: (event: Event) => void): void => target?.addEventListener?.(type, happened, { signal: control.signal });
+  on(page, 'online', () => tell('online'));
+  on(page, 'offline', () => tell('offline'));
   // Brought back as it was left, from the browser's cache of pages.
-  page.addEventListener?.('pageshow', ({ persisted }) => persisted && tell('wake'), { signal });
-  page.document?.addEventListener('resume', () => tell('wake'), { signal });
-  page.document?.addEventListener('visibilitychange', look, { signal });
+  on(page, 'pageshow', (event) => (event as PageTransitionEvent).persisted && tell('wake'));
+  on(page.document, 'resume', () => tell('wake'));
+  on(page.document, 'visibilitychange', look);
   return {
     look,
     stop: () => {

@@ -13,12 +13,10 @@ export const socketUrlOf = (given: string): URL => {
   return url;
 };
 
-export const pollUrlOf = (socketUrl: URL): URL => new URL('/poll', socketUrl.href.replace(/^ws/, 'http'));
-
 /** null: the token cannot be one, since it does not fit into a subprotocol. */
 export const socketTo = (url: URL, token: string, replaces: string | null): WebSocket | null => {
   const to = new URL(url);
-  if (replaces !== null) to.searchParams.set('replaces', replaces);
+  if (replaces) to.searchParams.set('replaces', replaces);
   try {
     return new WebSocket(to, ['earshot.v1', `bearer.${token}`]);
   } catch {
@@ -26,12 +24,11 @@ export const socketTo = (url: URL, token: string, replaces: string | null): WebS
   }
 };
 
-/** null: none could be had. Whoever gives the token knows why. */
-export const askToken = async (token: () => string | Promise<string>): Promise<string | null> => {
+/** What the work gives within its time; null: nothing, or it failed. */
+const within = async <T>(ms: number, work: () => T | Promise<T>): Promise<T | null> => {
   let late: ReturnType<typeof setTimeout> | undefined;
-  const never = new Promise<null>((resolve) => (late = setTimeout(() => resolve(null), TOKEN_WAIT_MAX_MS)));
   try {
-    return await Promise.race([token(), never]);
+    return await Promise.race([work(), new Promise<null>((resolve) => (late = setTimeout(resolve, ms, null)))]);
   } catch {
     return null;
   } finally {
@@ -39,28 +36,22 @@ export const askToken = async (token: () => string | Promise<string>): Promise<s
   }
 };
 
-export interface PollAnswer {
-  /** null: none came. */
-  readonly status: number | null;
-  readonly frames: readonly unknown[];
-  readonly boardMark: string | undefined;
-}
+/** null: none could be had. Whoever gives the token knows why. */
+export const askToken = (token: () => string | Promise<string>): Promise<string | null> => within(TOKEN_WAIT_MAX_MS, token);
 
-const NO_ANSWER: PollAnswer = { status: null, frames: [], boardMark: undefined };
+/** The status (null: no answer came), the frames, and the board's mark. */
+export type PollAnswer = readonly [status: number | null, frames: readonly unknown[], boardMark: string | undefined];
 
 /** A poll; ends early with `control`. */
-export const ask = async (url: URL, token: string, body: object, control: AbortController): Promise<PollAnswer> => {
-  const late = setTimeout(() => control.abort(), POLL_ANSWER_MAX_MS);
-  try {
+export const ask = async (socketUrl: URL, token: string, body: object, control: AbortController): Promise<PollAnswer> => {
+  const answer = await within(POLL_ANSWER_MAX_MS, async (): Promise<PollAnswer | null> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal: control.signal });
-    const content = (await answer.json()) as { readonly frames?: unknown; readonly board_mark?: string };
-    if (answer.status !== 200) return { ...NO_ANSWER, status: answer.status };
+    const response = await fetch(new URL('/poll', socketUrl.href.replace(/^ws/, 'http')), { method: 'POST', headers, body: JSON.stringify(body), signal: control.signal });
+    const { frames, board_mark: boardMark } = (await response.json()) as { readonly frames?: unknown; readonly board_mark?: string };
     // A 200 of somebody else, a proxy's page for one, is no answer.
-    return Array.isArray(content.frames) ? { status: 200, frames: content.frames as readonly unknown[], boardMark: content.board_mark } : NO_ANSWER;
-  } catch {
-    return NO_ANSWER;
-  } finally {
-    clearTimeout(late);
-  }
+    return response.ok && !Array.isArray(frames) ? null : [response.status, frames as readonly unknown[], boardMark];
+  });
+  // One that is late is not waited for.
+  control.abort();
+  return answer ?? [null, [], undefined];
 };

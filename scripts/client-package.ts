@@ -15,6 +15,19 @@ export const CLIENT_MODULES = ['index', 'view', 'react'] as const;
 /** Browsers of the last years, and Node from 22 on. */
 const TARGET = 'es2022';
 
+/**
+ * Properties of the library's inside, which are shortened in what is published. None of them may stand in a frame, a message, the
+ * public types or the language: those that do are named otherwise in the source.
+ */
+export const INSIDE_NAMES: readonly string[] = [
+  // core/domain/client/call.ts, link.ts
+  ...['asked', 'relaySid', 'cursor', 'head', 'refused', 'merged', 'ended', 'chain', 'logged', 'leads', 'upAt', 'connectionId', 'places', 'boardReady', 'boardPart', 'suspected', 'degraded'],
+  // following.ts, server-clock.ts, machine.ts
+  ...['addCall', 'dropCall', 'setBoard', 'dropBoard', 'askAll', 'askAgain', 'isReady', 'isBehind', 'question', 'markBoard', 'hearHeads', 'takeFrame', 'hear', 'sha256', 'canPoll', 'snapshot'],
+  // client/
+  ...['listeners', 'wakeAll', 'tell', 'iterate', 'take', 'look'],
+];
+
 /** @param folder is emptied first */
 export const buildClientPackage = async (folder: string): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
@@ -27,7 +40,7 @@ export const buildClientPackage = async (folder: string): Promise<void> => {
 };
 
 const bundle = async (name: string, folder: string): Promise<void> => {
-  await build({ absWorkingDir: ROOT, entryPoints: [`client/${name}.ts`], outfile: join(folder, `${name}.js`), bundle: true, format: 'esm', target: TARGET, minifySyntax: true, external: ['react'], plugins: [OTHER_MODULES], legalComments: 'none', logLevel: 'silent' });
+  await build({ absWorkingDir: ROOT, entryPoints: [`client/${name}.ts`], outfile: join(folder, `${name}.js`), bundle: true, format: 'esm', target: TARGET, minifySyntax: true, ...(name === 'index' && { mangleProps: new RegExp(`^(?:${INSIDE_NAMES.join('|')})$`) }), external: ['react'], plugins: [OTHER_MODULES], legalComments: 'none', logLevel: 'silent' });
 };
 
 /** A module of the package stays one: two copies of a class would not know each other. */

@@ -72,6 +72,6 @@ describe('the simulated world', () => {
   it('would be found out: a carrier that looks at an event, a world that decides', () => {
     expect(rulesIn('link.ts', "if (JSON.parse(text).seq <= known) return;")).toEqual(['seq']);
     expect(MACHINES.test("import { decide } from '../../core/domain/call/decide.ts';")).toBe(true);
-    expect(MACHINES.test("import { ClientMachine } from '../../core/domain/client/machine.ts';")).toBe(false);
+    expect(MACHINES.test("import { newClientMachine } from '../../core/domain/client/machine.ts';")).toBe(false);
   });
 });

@@ -1,5 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, FeedStopped, type CallUpdate, type ConnectOptions, type Feed } from '../../client/index.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type * as Library from '../../client/index.ts';
+import type { CallUpdate, ConnectOptions, Feed } from '../../client/index.ts';
+import { buildClientPackage } from '../../scripts/client-package.ts';
 import { limited, startRelay, tokenOf, type RelayRig } from '../fixtures/relay.ts';
 import { startWsHop, type WsHop } from '../fixtures/ws-hop.ts';
 
@@ -37,7 +43,26 @@ class Told {
   }
 }
 
-describe('the client library behind a hop of a real relay', () => {
+/** The library as it is written, and as it is published, with the names of its inside shortened. */
+const libraries: readonly (readonly [string, (folder: string) => Promise<typeof Library>])[] = [
+  ['as it is written', () => import('../../client/index.ts')],
+  [
+    'as it is published',
+    async (folder) => {
+      await buildClientPackage(folder);
+      return (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'index.js')).href)) as typeof Library;
+    },
+  ],
+];
+
+describe.each(libraries)('the client library behind a hop of a real relay, %s', (_how, load) => {
+  let connect: typeof Library.connect;
+  let FeedStopped: typeof Library.FeedStopped;
+  const folder = mkdtempSync(join(tmpdir(), 'earshot-client-feed-'));
+  beforeAll(async () => {
+    ({ connect, FeedStopped } = await load(folder));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   let rig: RelayRig;
   let hop: WsHop;
   const feeds: Feed[] = [];
@@ -113,6 +138,47 @@ describe('the client library behind a hop of a real relay', () => {
     await finish();
     await told.until(({ proofs }) => proofs.length > 0, 'the proof');
     expect([told.seqs, told.of('lost'), told.proofs]).toMatchObject([[1, 4, 5, 6, 7], [{ kind: 'lost', from: 2, to: 3 }], ['incomplete']]);
+  });
+
+  it('tells each handler what its kind of update carries, as a method of what it was given', async () => {
+    rig.callLog.say('EL_1', 'one', 'two', 'three', 'four');
+    rig.callLog.lose('EL_1', 2, 3);
+    const told: unknown[] = [];
+    const feed = open();
+    const sealed = new Promise<void>((resolve) => {
+      class Handlers {
+        readonly told = told;
+        onConfirmed(...carried: unknown[]): void {
+          this.told.push(['confirmed', ...carried]);
+        }
+        onEvent(...carried: { readonly seq: number }[]): void {
+          this.told.push(['event', ...carried.map(({ seq }) => seq)]);
+        }
+        onLost(...carried: unknown[]): void {
+          this.told.push(['lost', ...carried]);
+        }
+        onSealed(...carried: unknown[]): void {
+          this.told.push(['sealed', ...carried]);
+          resolve();
+        }
+        onError(...carried: unknown[]): void {
+          this.told.push(['error', ...carried]);
+        }
+      }
+      feed.call('EL_1', new Handlers());
+      feed.call('EL_none', new Handlers());
+    });
+    await follow(feed).until(({ seqs }) => seqs.includes(4), 'what is left');
+    await finish();
+    await limited(sealed, 'the proof');
+    expect(told).toContainEqual(['error', 'call_not_found']);
+    expect(told.filter((one) => (one as unknown[])[0] !== 'error')).toEqual([
+      ['confirmed', { callSid: 'EL_1', conversationId: 'conv_1', epoch: '1.EL_1', status: 'in_progress' }],
+      ['event', 1],
+      ['lost', 2, 3],
+      ...[4, 5, 6, 7].map((seq) => ['event', seq]),
+      ['sealed', 'incomplete'],
+    ]);
   });
 
   it('goes over to polls from the same position where WebSockets are refused in the middle of a call', async () => {
@@ -199,7 +265,7 @@ describe('the client library behind a hop of a real relay', () => {
       'the end of the feed',
     );
     expect(thrown).toBeInstanceOf(FeedStopped);
-    expect((thrown as FeedStopped).code).toBe(4502);
+    expect((thrown as Library.FeedStopped).code).toBe(4502);
     const feed = open();
     const looping = loop(feed);
     feed.close();

@@ -9,7 +9,7 @@ import { publint } from 'publint';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type * as Library from '../../client/index.ts';
-import { buildClientPackage, CLIENT_MODULES } from '../../scripts/client-package.ts';
+import { buildClientPackage, CLIENT_MODULES, INSIDE_NAMES } from '../../scripts/client-package.ts';
 import { limited, startRelay, tokenOf } from '../fixtures/relay.ts';
 import { CLIENT_GZIP_MAX_BYTES, clientBytes } from '../fixtures/client-size.ts';
 
@@ -119,6 +119,13 @@ describe('the client library as it is published', () => {
   it('is as large as its page says', async () => {
     const bytes = await clientBytes(join(installed, 'index.js'));
     expect(readFileSync(join(ROOT, 'docs/client.md'), 'utf8')).toContain(`minified and gzipped: ${(bytes / 1024).toFixed(1)} KiB.`);
+  });
+
+  it('shortens no name that the language, the platform or its own types have', () => {
+    const platform = [Math, JSON, Object, Array, Date, Number, Promise, ...[Array, Map, Set, String, Number, Date, Promise, RegExp, URL, URLSearchParams, WebSocket, MessageEvent, Response, AbortController, EventTarget, DataView, TextEncoder, Error, Function].map(({ prototype }) => prototype as object)];
+    const known = new Set(platform.flatMap((object) => [...Object.getOwnPropertyNames(object), ...Object.getOwnPropertyNames(Object.getPrototypeOf(object))]));
+    const types = readFileSync(join(installed, 'index.d.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/'[^']*'/g, "''");
+    expect(INSIDE_NAMES.filter((name) => known.has(name) || new RegExp(`\\b${name}\\b`).test(types))).toEqual([]);
   });
 
   it('does nothing when it is imported', async () => {

@@ -21,7 +21,9 @@ export interface Mutant {
 
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
 
+const CLIENT = 'core/domain/client/machine.ts';
 const CLIENT_CALL = 'core/domain/client/call.ts';
+const FOLLOWING = 'core/domain/client/following.ts';
 const PUMP = 'core/domain/relay/pump.ts';
 const FEED = 'core/domain/relay/feed.ts';
 const SESSION = 'core/domain/relay/session.ts';
@@ -47,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the client drops no duplicate',
     invariants: ['I1'],
-    edits: [edit(CLIENT_CALL, "if (seq <= this.cursor) return 'old';\n    if (seq === this.cursor + 1) return 'next';", "if (seq <= this.cursor + 1) return 'next';")],
+    edits: [edit(FOLLOWING, 'if (seq !== call.cursor + 1) return;', 'if (seq > call.cursor + 1) return;')],
     plan: { frame_doubled: 1 },
   },
   {
@@ -382,13 +384,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a screen says that it is complete though something is lost',
     invariants: ['I1'],
-    edits: [edit(CLIENT_CALL, "this.#chain !== null && this.#chain === digest ? 'complete' : 'incomplete'", "digest === undefined ? 'incomplete' : 'complete'")],
+    edits: [edit(CLIENT_CALL, "chain && chain === digest ? 'complete' : 'incomplete'", "digest === undefined ? 'incomplete' : 'complete'")],
     plan: { history_removed: 1 },
   },
   {
     name: 'a screen is live however long ago its relay looked at the log',
     invariants: ['I1'],
-    edits: [edit('core/domain/client/freshness.ts', 'beat.lagMs !== null && beat.lagMs <= VERIFIED_LAG_MAX_MS', 'beat.lagMs !== null')],
+    edits: [edit(CLIENT, 'if (serverTime - verified <= VERIFIED_LAG_MAX_MS)', 'if (verified)')],
     plan: { log_outage: 1 },
   },
   {
@@ -400,7 +402,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a screen is live before everything is confirmed to it',
     invariants: ['I1'],
-    edits: [edit('core/domain/client/display.ts', "if (behind) return 'catching_up';", 'void behind;')],
+    edits: [edit('core/domain/client/states.ts', "if (behind) return 'catching_up';", 'void behind;')],
     plan: { link_cut: 1, log_slow: 1, log_unavailable: 1 },
   },
   {
@@ -418,7 +420,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the client does not ask for a board again',
     invariants: ['I3'],
-    edits: [edit('core/domain/client/following.ts', 'if (this.#board !== null && !link.boardReady) this.#askBoard(link);', '')],
+    edits: [edit(FOLLOWING, 'if (!hasBoard(link)) askBoard(link);', '')],
     plan: { log_unavailable: 1, log_outage: 1, link_cut: 1 },
   },
   {
@@ -432,7 +434,7 @@ export const MUTANTS: readonly Mutant[] = [
     invariants: ['I6'],
     edits: [
       edit('core/domain/relay/interim.ts', 'if (this.#ended || this.#logged.has(interim.turnId) || interim.at < this.#openedAt) return;', 'if (this.#ended) return;'),
-      edit(CLIENT_CALL, "!this.#ended && typeof turnId === 'string' && !this.#logged.has(turnId)", "!this.#ended && typeof turnId === 'string'"),
+      edit(CLIENT_CALL, "!ended && typeof turn === 'string' && !logged.has(turn)", "!ended && typeof turn === 'string'"),
       edit(RECEIVE, 'isTerminal(call.status) || (await parts.callLog.knowsTurn(call.call_sid, frame.turn_id))', 'isTerminal(call.status)'),
     ],
     plan: { turns_shuffled: 1, bus_delays: 1 },

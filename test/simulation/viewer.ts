@@ -1,6 +1,7 @@
 /** A dispatcher's page in the simulated world: the shipped client machine, with the world in the place of sockets, clocks and chance. */
-import type { ClientEffect, ClientInput, Emitted, TimerName } from '../../core/domain/client/effects.ts';
-import { ClientMachine } from '../../core/domain/client/machine.ts';
+import type { CallUpdate } from '../../core/domain/client/call-update.ts';
+import type { ByName, ClientEffect, ClientInput, ClientMachine, TimerName } from '../../core/domain/client/effects.ts';
+import { newClientMachine } from '../../core/domain/client/machine.ts';
 import { boardRows } from '../../core/domain/client/rows.ts';
 import type { BoardRow } from '../../core/protocol/frames.ts';
 import type { Offer } from '../../core/domain/relay/effects.ts';
@@ -82,12 +83,12 @@ export class Viewer {
     this.actor = made.world.actor(name);
     this.#followsBoard = options.board;
     this.#pollsOnly = options.pollsOnly;
-    this.#machine = new ClientMachine({ random: this.actor.runtime.random, sha256: made.world.clock.sha256, canPoll: true });
+    this.#machine = newClientMachine({ random: this.actor.runtime.random, sha256: made.world.clock.sha256, canPoll: true });
   }
 
   start(): void {
-    this.#input({ on: 'start' });
-    if (this.#followsBoard) this.#input({ on: 'watch', filter: {} });
+    this.#input('start');
+    if (this.#followsBoard) this.#input('watch', {});
   }
 
   /** @param tries how often it asks again for a call that is refused */
@@ -99,11 +100,11 @@ export class Viewer {
   #follow(id: string, asked: number): void {
     this.#followed.set(id, { callSid: null, epoch: null, seq: 0, asked, refused: false });
     this.#note({ op: 'follow', user: this.person.user, tenant: this.person.tenant, id });
-    this.#input({ on: 'follow', id });
+    this.#input('follow', id);
   }
 
   close(): void {
-    this.#input({ on: 'stop' });
+    this.#input('stop');
   }
 
   get stopped(): boolean {
@@ -118,13 +119,13 @@ export class Viewer {
   /** The network is gone, and the page is told; or it is there again. */
   network(online: boolean): void {
     if (!online) for (const link of this.links) link.dead = true;
-    this.#input({ on: online ? 'online' : 'offline' });
+    this.#input(online ? 'online' : 'offline');
     if (online) for (const link of this.links) link.restore();
   }
 
   /** The machine wakes: timers that were due have run, and the page notices. */
   woke(): void {
-    this.#input({ on: 'wake' });
+    this.#input('wake');
   }
 
   /** How far it shows each call that was confirmed to it. */
@@ -142,60 +143,61 @@ export class Viewer {
 
   /** Whether it says that all it shows is all there is. */
   get live(): boolean {
-    return this.#machine.state === 'live' || this.#machine.state === 'restored';
+    return this.#machine.connection.state === 'live' || this.#machine.connection.state === 'restored';
   }
 
-  #input(input: ClientInput): void {
+  #input(...input: ClientInput): void {
     this.#made.world.run(this.actor, () => {
-      for (const effect of this.#machine.input(input, this.actor.runtime.monotonic())) this.#act(effect);
+      for (const [act, ...given] of this.#machine.input(this.actor.runtime.monotonic(), ...input)) (this.#acts[act] as (...given: readonly unknown[]) => void)(...given);
     });
   }
 
-  #act(effect: ClientEffect): void {
-    const { world, relays } = this.#made;
-    switch (effect.do) {
-      case 'ask_token':
-        world.after(TOKEN_MS, () => {
-          const refused = world.faults.strikes('token_refused');
-          this.#input({ on: 'token', for: effect.for, token: refused ? null : this.#made.identities.issue(this.person) });
-        });
-        return;
-      case 'open':
-        this.#open(effect.link, effect.token, effect.replaces);
-        return;
-      case 'send':
-        this.#send(effect.link, effect.text);
-        return;
-      case 'close':
-        this.#links.get(effect.link)?.link?.leave();
-        this.#links.delete(effect.link);
-        return;
-      case 'poll': {
-        const session = this.#opened('poll', effect.token);
-        const sent = (answer: PollAnswered): void => {
-          for (const frame of contentOf(answer).frames) this.#noteFrame(session, JSON.stringify(frame));
-          this.#note({ op: 'closed', session, code: 1000 });
-        };
-        this.#poll = relays.poll(this.actor, this.#pickSlot(), effect.token, effect.body, sent, (answer) => this.#polled(answer));
-        return;
-      }
-      case 'abort_poll':
-        this.#poll?.();
-        this.#poll = null;
-        return;
-      case 'timer':
-        this.#timers.get(effect.name)?.cancel();
-        this.#timers.set(effect.name, this.actor.runtime.after(effect.ms, () => this.#input({ on: 'timer', name: effect.name })));
-        return;
-      case 'cancel':
-        this.#timers.get(effect.name)?.cancel();
-        this.#timers.delete(effect.name);
-        return;
-      case 'emit':
-        this.#emitted(effect.what);
-        return;
-    }
-  }
+  readonly #acts: ByName<ClientEffect> = {
+    ask_token: (purpose) => {
+      const { world, identities } = this.#made;
+      world.after(TOKEN_MS, () => this.#input('token', purpose, world.faults.strikes('token_refused') ? null : identities.issue(this.person)));
+    },
+    open: (link, token, replaces) => this.#open(link, token, replaces),
+    send: (link, text) => this.#send(link, text),
+    close: (link) => {
+      this.#links.get(link)?.link?.leave();
+      this.#links.delete(link);
+    },
+    poll: (token, body) => {
+      const session = this.#opened('poll', token);
+      const sent = (answer: PollAnswered): void => {
+        for (const frame of contentOf(answer).frames) this.#noteFrame(session, JSON.stringify(frame));
+        this.#note({ op: 'closed', session, code: 1000 });
+      };
+      this.#poll = this.#made.relays.poll(this.actor, this.#pickSlot(), token, body, sent, (answer) => this.#polled(answer));
+    },
+    abort_poll: () => {
+      this.#poll?.();
+      this.#poll = null;
+    },
+    timer: (name, ms) => {
+      this.#timers.get(name)?.cancel();
+      this.#timers.set(name, this.actor.runtime.after(ms, () => this.#input('timer', name)));
+    },
+    cancel: (name) => {
+      this.#timers.get(name)?.cancel();
+      this.#timers.delete(name);
+    },
+    state: (state) => {
+      this.#made.world.reached(`state ${state}`);
+      this.#note({ op: 'state', state });
+    },
+    stopped: (code) => {
+      this.#stopped = true;
+      this.#note({ op: 'stopped', code });
+    },
+    call: (id, update, text) => this.#told(id, update, text ?? ''),
+    error: () => undefined,
+    board: (news) => {
+      if (news.gone.length > 0) this.#made.world.reached('left the board');
+      this.#board = boardRows(this.#board ?? new Map<string, BoardRow>(), news);
+    },
+  };
 
   #pickSlot(): number {
     return this.slot ?? Math.floor(this.#made.world.faults.chance('balancer of viewers')() * RELAY_SLOTS);
@@ -211,7 +213,7 @@ export class Viewer {
       if (code === 4504) world.reached('revoked');
       if (!mine()) return;
       this.#links.delete(id);
-      this.#input({ on: 'closed', link: id, code });
+      this.#input('closed', id, code);
     };
     if (this.#pollsOnly) {
       world.after(20, () => world.run(this.actor, () => closed(1006)));
@@ -269,9 +271,9 @@ export class Viewer {
     if (seen.data?.event === 'degraded') world.reached('degraded');
     if (!mine()) return;
     const before = this.#shownEvents;
-    this.#input({ on: 'frame', link: id, text });
+    this.#input('frame', id, text);
     if (event && this.#shownEvents === before) world.reached('duplicate dropped');
-    if (event && world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input({ on: 'frame', link: id, text }));
+    if (event && world.faults.strikes('frame_doubled')) world.after(world.faults.chance('frame_doubled')() * 3_000, () => mine() && this.#input('frame', id, text));
   }
 
   /** The end of the token that was accepted: of those offered, the one that ends when the relay says. */
@@ -294,64 +296,47 @@ export class Viewer {
     const content = contentOf(answer);
     if (answer?.status === 200) this.#made.world.reached('polled');
     if (this.#followsBoard) for (const frame of content.frames) for (const row of frame.rows ?? []) this.#made.world.after(0, () => this.follow(row.call_sid));
-    this.#input({ on: 'polled', status: answer?.status ?? null, frames: content.frames, boardMark: content.board_mark });
+    this.#input('polled', answer?.status ?? null, content.frames, content.board_mark);
   }
 
-  #emitted(what: Emitted): void {
+  #told(id: string, update: CallUpdate, text: string): void {
     const { world } = this.#made;
-    switch (what.kind) {
+    switch (update.kind) {
       case 'confirmed': {
-        const known = this.#followed.get(what.call);
+        const known = this.#followed.get(id);
         if (known !== undefined) {
-          if (known.epoch !== null && known.epoch !== what.epoch) world.reached('epoch changed');
-          this.#followed.set(what.call, { ...known, callSid: what.callSid, epoch: what.epoch, refused: false });
+          if (known.epoch !== null && known.epoch !== update.epoch) world.reached('epoch changed');
+          this.#followed.set(id, { ...known, callSid: update.callSid, epoch: update.epoch, refused: false });
         }
-        this.#note({ op: 'confirmed', id: what.call, call_sid: what.callSid, epoch: what.epoch });
+        this.#note({ op: 'confirmed', id, call_sid: update.callSid, epoch: update.epoch });
         return;
       }
       case 'reset':
-        this.#shown(what.call, 0);
-        this.#note({ op: 'reset', id: what.call, reason: what.reason });
+        this.#shown(id, 0);
+        this.#note({ op: 'reset', id, reason: update.reason });
         return;
       case 'event':
         this.#shownEvents++;
-        this.#shown(what.call, what.seq);
-        this.#note({ op: 'event', id: what.call, call_sid: String(what.frame['call_sid']), seq: what.seq, fingerprint: this.#made.fingerprint(what.text) });
+        this.#shown(id, update.event.seq);
+        this.#note({ op: 'event', id, call_sid: update.event.call_sid, seq: update.event.seq, fingerprint: this.#made.fingerprint(text) });
         return;
       case 'lost':
-        this.#shown(what.call, what.to);
-        this.#note({ op: 'lost', id: what.call, from: what.from, to: what.to });
+        this.#shown(id, update.to);
+        this.#note({ op: 'lost', id, from: update.from, to: update.to });
         return;
       case 'sealed':
-        world.reached(`sealed: ${what.proof}`);
-        this.#note({ op: 'sealed', id: what.call, proof: what.proof });
+        world.reached(`sealed: ${update.proof}`);
+        this.#note({ op: 'sealed', id, proof: update.proof });
         return;
       case 'error':
-        if (what.call === null) return;
-        this.#note({ op: 'refused', id: what.call, code: what.code });
-        this.#refused(what.call);
-        return;
-      case 'stopped':
-        this.#stopped = true;
-        this.#note({ op: 'stopped', code: what.code });
+        this.#note({ op: 'refused', id, code: update.code });
+        this.#refused(id);
         return;
       case 'interim':
         world.reached('interim turn shown');
-        this.#note({ op: 'interim', id: what.call, call_sid: String(what.frame['call_sid']), turn_id: String(what.frame['turn_id']), text: String(what.frame['text']) });
-        return;
-      case 'state':
-        world.reached(`state ${what.state}`);
-        this.#note({ op: 'state', state: what.state });
-        return;
-      case 'board':
-        this.#boardShown(what);
+        this.#note({ op: 'interim', id, call_sid: update.turn.call_sid, turn_id: update.turn.turn_id, text: update.turn.text });
         return;
     }
-  }
-
-  #boardShown(what: Extract<Emitted, { kind: 'board' }>): void {
-    if (what.gone.length > 0) this.#made.world.reached('left the board');
-    this.#board = boardRows(this.#board ?? new Map<string, BoardRow>(), what);
   }
 
   /** Nobody knew the call yet, or it is not for this viewer: it asks again, as somebody who waits for a call would. */
@@ -366,7 +351,7 @@ export class Viewer {
       this.#askingAgain.delete(id);
       if (this.#stopped || this.#followed.get(id)?.refused !== true) return;
       this.#note({ op: 'unfollow', id });
-      this.#input({ on: 'unfollow', id });
+      this.#input('unfollow', id);
       this.#follow(id, asked + 1);
     });
   }

@@ -1,32 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { afterClose } from '../../core/domain/client/backoff.ts';
-import { FollowedCall, type Confirmation } from '../../core/domain/client/call.ts';
-import { isFresh, readBeat } from '../../core/domain/client/freshness.ts';
+import { isFinal } from '../../core/domain/client/backoff.ts';
+import { applyEvent, confirmCall, interimPasses, loseEvents, newCall, type Confirmation, type FollowedCall, type Proof } from '../../core/domain/client/call.ts';
+import { timeOf, type Fields } from '../../core/domain/client/link.ts';
 import { chainNext, chainStart } from '../../core/domain/digest.ts';
 import { sha256 } from '../fixtures/client-relay.ts';
 
 const confirmation = (more: Partial<Confirmation> = {}): Confirmation => ({ call_sid: 'EL_1', conversation_id: null, epoch: '1.a', last_seq: 5, recovered: true, ...more });
 /** A call of which `events` were applied. */
 const followed = (events = 0, last_seq = 5): FollowedCall => {
-  const call = new FollowedCall('EL_1', sha256);
-  call.confirmed(confirmation({ last_seq }));
-  for (let n = 1; n <= events; n++) call.apply({ type: 'transcription', turn_id: `t${n}` }, `event ${n}`);
+  const call = newCall('EL_1');
+  confirmCall(call, confirmation({ last_seq }), sha256);
+  for (let n = 1; n <= events; n++) apply(call, { type: 'transcription', turn_id: `t${n}` }, `event ${n}`);
   return call;
 };
+const apply = (call: FollowedCall, frame: Fields, text: string): Proof | null => applyEvent(call, frame, text, sha256);
 const chain = (epoch: string, ...texts: string[]): string => texts.reduce((digest, text) => chainNext(digest, text, sha256), chainStart(epoch, sha256));
 
 describe('a call as a client follows it', () => {
   it('begins at nothing, refused by nobody', () => {
-    const call = new FollowedCall('conv_1', sha256);
-    expect([call.asked, call.callSid, call.epoch, call.since, call.cursor, call.head, call.refused, call.mergedInto]).toEqual(['conv_1', null, null, undefined, 0, 0, false, null]);
-    expect(call.confirmed(confirmation())).toBeNull();
-    expect([call.callSid, call.epoch, call.since, call.head]).toEqual(['EL_1', '1.a', { epoch: '1.a', seq: 0 }, 5]);
+    const call = newCall('conv_1');
+    expect(call).toEqual({ asked: 'conv_1', relaySid: 'conv_1', epoch: null, cursor: 0, head: 0, refused: false, merged: false, ended: false, chain: null, logged: new Set() });
+    expect(confirmCall(call, confirmation(), sha256)).toBe('');
+    expect(call).toEqual({ ...newCall('conv_1'), relaySid: 'EL_1', epoch: '1.a', head: 5, chain: chain('1.a') });
   });
 
   it('goes on where the relay goes on, with the head that the relay knows now', () => {
     const call = followed(2);
     call.refused = true;
-    expect(call.confirmed(confirmation({ last_seq: 9 }))).toBeNull();
+    expect(confirmCall(call, confirmation({ last_seq: 9 }), sha256)).toBeNull();
     expect([call.cursor, call.head, call.refused]).toEqual([2, 9, false]);
   });
 
@@ -37,35 +38,23 @@ describe('a call as a client follows it', () => {
     ['the relay says so without a reason', { recovered: false }, 'epoch_changed'],
   ])('starts over where %s', (_what, more, reason) => {
     const call = followed(2);
-    call.apply({ type: 'call_status', status: 'failed', merged_into: 'EL_9' }, 'x');
-    expect(call.mergedInto).toBe('EL_9');
-    expect(call.confirmed(confirmation({ last_seq: 7, ...more }))).toBe(reason);
-    expect([call.callSid, call.epoch, call.cursor, call.head, call.mergedInto]).toEqual([more.call_sid ?? 'EL_1', more.epoch ?? '1.a', 0, 7, null]);
+    apply(call, { type: 'call_status', status: 'failed', merged_into: 'EL_9' }, 'x');
+    expect(call.merged).toBe(true);
+    expect(confirmCall(call, confirmation({ last_seq: 7, ...more }), sha256)).toBe(reason);
+    expect([call.relaySid, call.epoch, call.cursor, call.head, call.merged]).toEqual([more.call_sid ?? 'EL_1', more.epoch ?? '1.a', 0, 7, false]);
     // What was logged and ended before is neither now.
-    expect(call.interimPasses('t1')).toBe(true);
-    expect(call.apply({ type: 'call_sealed', digest: chain(more.epoch ?? '1.a') }, 'y')).toBe('complete');
-  });
-
-  it('takes the next event, drops an older one, and hears of what lies behind a gap', () => {
-    const call = followed(2, 2);
-    expect([call.judge(2), call.judge(1), call.judge(3)]).toEqual(['old', 'old', 'next']);
-    expect([call.head, call.judge(9), call.head, call.judge(5), call.head]).toEqual([2, 'gap', 9, 'gap', 9]);
-    call.apply({ type: 'agent_thinking' }, 'x');
-    expect([call.cursor, call.head]).toEqual([3, 9]);
-    call.hear(4);
-    expect(call.head).toBe(4);
-    call.hear(0);
-    expect(call.head).toBe(3);
+    expect(interimPasses(call, 't1')).toBe(true);
+    expect(apply(call, { type: 'call_sealed', digest: chain(more.epoch ?? '1.a') }, 'y')).toBe('complete');
   });
 
   it('is proved by the chain of exactly what came', () => {
     const seal = (digest: string): object => ({ type: 'call_sealed', digest });
-    expect(followed(2).apply({ ...seal(chain('1.a', 'event 1', 'event 2')) }, 'x')).toBe('complete');
-    expect(followed(2).apply({ ...seal(chain('1.a', 'event 1', 'event x')) }, 'x')).toBe('incomplete');
-    expect(followed(2).apply({ type: 'call_status', digest: chain('1.a', 'event 1', 'event 2') }, 'x')).toBeNull();
-    const blind = new FollowedCall('EL_1', null);
-    blind.confirmed(confirmation());
-    expect(blind.apply({ ...seal('') }, 'x')).toBe('cannot_prove');
+    expect(apply(followed(2), { ...seal(chain('1.a', 'event 1', 'event 2')) }, 'x')).toBe('complete');
+    expect(apply(followed(2), { ...seal(chain('1.a', 'event 1', 'event x')) }, 'x')).toBe('incomplete');
+    expect(apply(followed(2), { type: 'call_status', digest: chain('1.a', 'event 1', 'event 2') }, 'x')).toBeNull();
+    const blind = newCall('EL_1');
+    confirmCall(blind, confirmation(), null);
+    expect(applyEvent(blind, { ...seal('') }, 'x', null)).toBe('cannot_prove');
   });
 
   it.each<[string, number, number, boolean]>([
@@ -76,66 +65,55 @@ describe('a call as a client follows it', () => {
     ['nothing', 3, 2, false],
   ])('that is told of the loss of %s', (_what, from, to, goesOn) => {
     const call = followed(2, 5);
-    expect(call.lost(from, to)).toBe(goesOn);
-    expect([call.cursor, call.head]).toEqual(goesOn ? [to, Math.max(5, to)] : [2, 5]);
-    call.apply({ type: 'agent_thinking' }, 'x');
+    expect(loseEvents(call, from, to)).toBe(goesOn);
+    expect(call.cursor).toBe(goesOn ? to : 2);
+    apply(call, { type: 'agent_thinking' }, 'x');
     const digest = chain('1.a', 'event 1', 'event 2', 'x');
-    expect(call.apply({ type: 'call_sealed', digest }, 'y')).toBe(goesOn ? 'incomplete' : 'complete');
+    expect(apply(call, { type: 'call_sealed', digest }, 'y')).toBe(goesOn ? 'incomplete' : 'complete');
   });
 
   it('lets interim turns pass that are turns, not logged, of a call that goes on', () => {
     const call = followed(1);
-    call.apply({ type: 'agent_thinking', turn_id: 't8' }, 'x');
-    call.apply({ type: 'transcription', turn_id: 9 }, 'x');
-    call.apply({ type: 'call_status', status: 'processing' }, 'x');
-    call.apply({ type: 'call_amended', status: 'failed', merged_into: 'EL_2' }, 'x');
-    expect(['t1', 't8', 9, undefined].map((turn) => call.interimPasses(turn))).toEqual([false, true, false, false]);
-    expect(call.mergedInto).toBeNull();
+    apply(call, { type: 'agent_thinking', turn_id: 't8' }, 'x');
+    apply(call, { type: 'transcription', turn_id: 9 }, 'x');
+    apply(call, { type: 'call_status', status: 'processing' }, 'x');
+    apply(call, { type: 'call_amended', status: 'failed', merged_into: 'EL_2' }, 'x');
+    expect(['t1', 't8', 9, undefined].map((turn) => interimPasses(call, turn))).toEqual([false, true, false, false]);
+    expect(call.merged).toBe(false);
     for (const status of ['completed', 'failed']) {
       const over = followed(0);
-      over.apply({ type: 'call_status', status }, 'x');
-      expect(over.interimPasses('t8')).toBe(false);
+      apply(over, { type: 'call_status', status }, 'x');
+      expect(interimPasses(over, 't8')).toBe(false);
     }
-  });
-
-  it('remembers 256 logged turns', () => {
-    const call = followed(257, 257);
-    expect([call.interimPasses('t1'), call.interimPasses('t2'), call.interimPasses('t257')]).toEqual([true, false, false]);
   });
 });
 
-describe('a heartbeat', () => {
-  const server_time = '2026-01-01T00:00:20.000Z';
-  it.each<[string, Record<string, unknown>, number | null | undefined]>([
-    ['that compared five seconds ago', { server_time, verified_at: '2026-01-01T00:00:15.000Z' }, 5_000],
-    ['that never compared', { server_time, verified_at: null }, null],
-    ['whose word on that is no time', { server_time, verified_at: 'x' }, null],
-    ['whose word on that is a number', { server_time, verified_at: 2026 }, null],
-    ['without a time', { verified_at: server_time }, undefined],
-  ])('%s', (_what, frame, lagMs) => {
-    expect(readBeat(frame, 7)).toEqual(lagMs === undefined ? null : { at: 7, serverTime: Date.parse(server_time), lagMs });
-  });
-
-  it('confirms for 35 seconds what was compared within 15', () => {
-    const beat = { at: 1_000, serverTime: 0, lagMs: 15_000 };
-    expect([isFresh(beat, 35_999), isFresh(beat, 36_000), isFresh({ ...beat, lagMs: 15_001 }, 1_000), isFresh({ ...beat, lagMs: null }, 1_000), isFresh(null, 1_000)]).toEqual([true, false, false, false, false]);
+describe('a time on the wire', () => {
+  it.each<[unknown, number]>([
+    ['2026-01-01T00:00:15.000Z', Date.UTC(2026, 0, 1, 0, 0, 15)],
+    [null, NaN],
+    [undefined, NaN],
+    ['x', NaN],
+    [2026, NaN],
+  ])('%s is %s', (value, time) => {
+    expect(timeOf(value)).toBe(time);
   });
 });
 
 describe('a close code', () => {
   it.each([
-    [1000, 'come_back'],
-    [1002, 'stop'],
-    [1003, 'stop'],
-    [1006, 'come_back'],
-    [1007, 'stop'],
-    [1009, 'stop'],
-    [4499, 'come_back'],
-    [4500, 'stop'],
-    [4503, 'fresh_token'],
-    [4999, 'stop'],
-    [5000, 'come_back'],
-  ])('%i: %s', (code, what) => {
-    expect(afterClose(code)).toBe(what);
+    [1000, false],
+    [1002, true],
+    [1003, true],
+    [1006, false],
+    [1007, true],
+    [1009, true],
+    [4499, false],
+    [4500, true],
+    [4503, true],
+    [4999, true],
+    [5000, false],
+  ])('%i says not to come back as you are: %s', (code, final) => {
+    expect(isFinal(code)).toBe(final);
   });
 });

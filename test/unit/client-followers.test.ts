@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BoardSource } from '../../client/board-source.ts';
-import { CallSource } from '../../client/call-source.ts';
+import { newBoardSource } from '../../client/board-source.ts';
+import { newCallSource } from '../../client/call-source.ts';
 import type { End, Following, Updates } from '../../client/listeners.ts';
 import type { CallUpdate } from '../../core/domain/client/call-update.ts';
 import type { BoardRow, EventFrame, InterimFrame } from '../../core/protocol/frames.ts';
@@ -16,7 +16,7 @@ const short = (update: CallUpdate): string => {
 class Followed {
   end: End;
   left = 0;
-  readonly source = new CallSource(() => this.end, () => this.left++);
+  readonly source = newCallSource(() => this.end, () => this.left++);
   take(...updates: readonly CallUpdate[]): void {
     for (const update of updates) this.source.take(update);
   }
@@ -155,7 +155,7 @@ describe('a call to iterate over', () => {
     call.take(confirmed(), event(1));
     await turn();
     call.end = null;
-    call.source.listeners.wake();
+    call.source.listeners.wakeAll();
     expect([await reading, await readAll(unread)]).toEqual([['e1', '1'], []]);
   });
 
@@ -189,26 +189,21 @@ describe('the board to iterate over', () => {
 
   it('gives the newest rows when the reader is ready, an empty board too, and a later follower the rows as they are', async () => {
     let left = 0;
-    const board = new BoardSource({}, () => undefined, () => left++);
+    const board = newBoardSource(() => undefined, () => left++);
     const rows = board.listeners.iterate();
     const reading = rows[Symbol.asyncIterator]();
-    board.take({ kind: 'board', snapshot: true, rows: [], gone: [] });
+    board.take({ snapshot: true, rows: [], gone: [] });
     expect((await reading.next()).value).toEqual([]);
-    for (let seq = 1; seq <= 9; seq++) board.take({ kind: 'board', snapshot: false, rows: [row('a', seq)], gone: [] });
-    board.take({ kind: 'board', snapshot: false, rows: [row('b', 1)], gone: [] });
+    for (let seq = 1; seq <= 9; seq++) board.take({ snapshot: false, rows: [row('a', seq)], gone: [] });
+    board.take({ snapshot: false, rows: [row('b', 1)], gone: [] });
     expect(seqs((await reading.next()).value as BoardRow[])).toEqual([9, 1]);
     const late: number[][] = [];
     const following = board.listeners.tell((now) => late.push(seqs(now)));
     await turn();
-    board.take({ kind: 'board', snapshot: false, rows: [], gone: ['a'] });
+    board.take({ snapshot: false, rows: [], gone: ['a'] });
     expect(late).toEqual([[9, 1], [1]]);
     following.close();
     rows.close();
     expect(left).toBe(1);
-  });
-
-  it('is one board by one filter, however that is written', () => {
-    const board = new BoardSource({ status: 'in_progress' }, () => undefined, () => undefined);
-    expect([board.isOf({ status: 'in_progress' }), board.isOf({ status: 'completed' }), board.isOf({})]).toEqual([true, false, false]);
   });
 });

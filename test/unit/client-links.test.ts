@@ -6,8 +6,8 @@ import { ClientRig } from '../fixtures/client-relay.ts';
 const live = (count = 3, options: ConstructorParameters<typeof ClientRig>[0] = {}): ClientRig => {
   const rig = new ClientRig(options);
   rig.add('EL_1', count);
-  rig.do({ on: 'start' });
-  rig.do({ on: 'follow', id: 'EL_1' });
+  rig.do('start');
+  rig.do('follow', 'EL_1');
   rig.establish();
   rig.serve();
   rig.beat();
@@ -16,7 +16,7 @@ const live = (count = 3, options: ConstructorParameters<typeof ClientRig>[0] = {
 const cut = (rig: ClientRig, link: number, code = 1006): void => {
   const broken = rig.links.get(link);
   if (broken !== undefined) broken.closed = true;
-  rig.do({ on: 'closed', link, code });
+  rig.do('closed', link, code);
 };
 /** Milliseconds until the next attempt; none is waited for: not a number. */
 const untilRetry = (rig: ClientRig): number => (rig.timers.get('retry') ?? NaN) - rig.now;
@@ -43,9 +43,9 @@ describe('what is no frame of a relay', () => {
     (text) => {
       const rig = live();
       const { emitted, links } = { emitted: rig.emitted.length, links: rig.links.size };
-      rig.do({ on: 'frame', link: 1, text });
+      rig.do('frame', 1, text);
       rig.pass(1_000);
-      expect([rig.machine.state, rig.emitted.length, rig.links.size]).toEqual(['live', emitted, links]);
+      expect([rig.machine.connection.state, rig.emitted.length, rig.links.size]).toEqual(['live', emitted, links]);
     },
   );
 
@@ -54,73 +54,73 @@ describe('what is no frame of a relay', () => {
     rig.append('EL_1', 1);
     rig.event(9, 'EL_1', 4);
     system(rig, 9, { event: 'degraded' });
-    rig.do({ on: 'closed', link: 9, code: 4500 });
-    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3]]);
+    rig.do('closed', 9, 4500);
+    expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3]]);
   });
 
   it('is no head of a call', () => {
     const rig = live();
     rig.frame(1, { type: 'heartbeat', server_time: new Date(Date.UTC(2026, 0, 1)).toISOString(), verified_at: new Date(Date.UTC(2026, 0, 1)).toISOString(), heads: { EL_1: '9', EL_2: 9 } });
-    expect(rig.machine.state).toBe('live');
+    expect(rig.machine.connection.state).toBe('live');
   });
 });
 
 describe('connecting', () => {
   it('asks for one token, however often it is told to begin', () => {
     const rig = new ClientRig();
-    for (const on of ['start', 'start', 'wake', 'start'] as const) rig.machine.input({ on }, 0);
-    expect(rig.machine.input({ on: 'token', for: 'link', token: 'x' }, 0).map((effect) => effect.do)).toContain('open');
-    expect(rig.machine.input({ on: 'start' }, 0)).toEqual([]);
+    for (const on of ['start', 'start', 'wake', 'start'] as const) rig.machine.input(0, on);
+    expect(rig.machine.input(0, 'token', 'link', 'x').map(([act]) => act)).toContain('open');
+    expect(rig.machine.input(0, 'start')).toEqual([]);
   });
 
   it('waits for its start', () => {
     const rig = new ClientRig();
-    rig.do({ on: 'wake' });
-    rig.do({ on: 'online' });
-    expect([rig.tokensAsked, [...rig.timers.keys()], rig.machine.state]).toEqual([[], [], 'connecting']);
+    rig.do('wake');
+    rig.do('online');
+    expect([rig.tokensAsked, [...rig.timers.keys()], rig.machine.connection.state]).toEqual([[], [], 'connecting']);
   });
 
   it('tries at once after a sleep, without waiting for its turn', () => {
     const rig = live();
     cut(rig, 1);
-    rig.do({ on: 'wake' });
+    rig.do('wake');
     expect([rig.openLinks, rig.timers.has('retry')]).toEqual([[2], false]);
   });
 
   it('doubts its socket when the network is back', () => {
     const rig = live();
-    rig.do({ on: 'offline' });
-    rig.do({ on: 'online' });
-    expect([rig.machine.state, rig.newest.sent]).toEqual(['unverified', [{ ping: 'wake' }]]);
+    rig.do('offline');
+    rig.do('online');
+    expect([rig.machine.connection.state, rig.newest.sent]).toEqual(['unverified', [{ ping: 'wake' }]]);
   });
 
   it('tries nothing without a network', () => {
     const rig = live();
     cut(rig, 1);
-    rig.do({ on: 'offline' });
-    rig.do({ on: 'wake' });
+    rig.do('offline');
+    rig.do('wake');
     expect([rig.openLinks, rig.timers.has('retry')]).toEqual([[], false]);
-    rig.do({ on: 'token', for: 'link', token: null });
+    rig.do('token', 'link', null);
     expect(rig.timers.has('retry')).toBe(false);
   });
 
   it('asks an opening link nothing after a sleep', () => {
     const rig = new ClientRig();
-    rig.do({ on: 'start' });
-    rig.do({ on: 'wake' });
+    rig.do('start');
+    rig.do('wake');
     expect([rig.newest.sent, rig.timers.has('pong')]).toEqual([[], false]);
   });
 
   it('gives an attempt up that is not there after ten seconds, and no established link', () => {
     const rig = new ClientRig();
-    rig.do({ on: 'start' });
+    rig.do('start');
     rig.pass(9_999);
     expect(rig.openLinks).toEqual([1]);
     rig.pass(1);
     expect(rig.openLinks).toEqual([]);
     rig.pass(untilRetry(rig));
     rig.establish(2);
-    expect([rig.openLinks, rig.timers.has('opening')]).toEqual([[2], false]);
+    expect([rig.openLinks, rig.timers.has('opening 2')]).toEqual([[2], false]);
   });
 
   it('waits longer after each failure, and begins without a grudge after a connection of ten seconds', () => {
@@ -132,13 +132,13 @@ describe('connecting', () => {
       cut(rig, rig.newest.link);
       return untilRetry(rig);
     };
-    rig.do({ on: 'start' });
+    rig.do('start');
     expect([fail(0), fail(9_999), fail(9_999), fail(9_999), fail(10_000), fail(9_999)]).toEqual([300, 600, 1_200, 2_400, 300, 600]);
   });
 
   it('is owed no good name by a link that was never there', () => {
     const rig = new ClientRig({ canPoll: false });
-    rig.do({ on: 'start' });
+    rig.do('start');
     for (const wait of [300, 600, 1_200, 2_400]) {
       rig.pass(10_000);
       expect(untilRetry(rig)).toBe(wait);
@@ -149,7 +149,7 @@ describe('connecting', () => {
   it('polls after three failures and not before, where it can', () => {
     const asked = (canPoll: boolean): boolean[] => {
       const rig = new ClientRig({ canPoll });
-      rig.do({ on: 'start' });
+      rig.do('start');
       return [1, 2, 3].map((link) => {
         cut(rig, link);
         const polls = rig.tokensAsked.includes('poll');
@@ -165,7 +165,7 @@ describe('connecting', () => {
     cut(rig, 1, 4503);
     rig.establish(2);
     cut(rig, 2, 4503);
-    expect([rig.openLinks, rig.machine.state]).toEqual([[3], 'lost']);
+    expect([rig.openLinks, rig.machine.connection.state]).toEqual([[3], 'lost']);
     cut(rig, 3, 1006);
     rig.pass(untilRetry(rig));
     expect(rig.openLinks).toEqual([4]);
@@ -173,22 +173,22 @@ describe('connecting', () => {
 
   it('sends a fresh token on a link that is there, and none that could not be had', () => {
     const rig = live();
-    rig.do({ on: 'token', for: 'refresh', token: null });
+    rig.do('token', 'refresh', null);
     expect(rig.newest.sent).toEqual([]);
     cut(rig, 1);
-    rig.do({ on: 'token', for: 'refresh', token: 'x' });
+    rig.do('token', 'refresh', 'x');
     rig.pass(300);
-    rig.do({ on: 'token', for: 'refresh', token: 'x' });
+    rig.do('token', 'refresh', 'x');
     expect(rig.newest.sent).toEqual([]);
   });
 
   it('closes every link at the end, and polls no more', () => {
     const rig = moving();
-    rig.do({ on: 'stop' });
+    rig.do('stop');
     expect([rig.openLinks, rig.timers.size, rig.emitted.at(-2)]).toEqual([[], 0, { kind: 'stopped', code: null }]);
     const polled = polling();
-    polled.do({ on: 'stop' });
-    expect([polled.aborted, polled.timers.size, polled.machine.state]).toEqual([1, 0, 'stopped']);
+    polled.do('stop');
+    expect([polled.aborted, polled.timers.size, polled.machine.connection.state]).toEqual([1, 0, 'stopped']);
   });
 });
 
@@ -210,20 +210,22 @@ describe('moving', () => {
     rig.establish(2);
     system(rig, 2, { event: 'move', within_ms: 0 });
     expect(rig.timers.has('move')).toBe(false);
-    rig.do({ on: 'timer', name: 'move' });
+    rig.do('timer', 'move');
     expect(rig.openLinks).toEqual([1, 2]);
   });
 
   it('asks for one token, and for none once its link is gone', () => {
     const rig = live();
-    rig.tokensAsked.length = 0;
-    expect(rig.machine.input({ on: 'timer', name: 'move' }, rig.now)).toEqual([{ do: 'ask_token', for: 'link' }]);
-    expect(rig.machine.input({ on: 'timer', name: 'move' }, rig.now)).toEqual([]);
+    system(rig, 1, { event: 'move', within_ms: 4_000 });
+    expect(rig.machine.input(rig.now, 'timer', 'move')).toEqual([['ask_token', 'link']]);
+    expect(rig.machine.input(rig.now, 'timer', 'move')).toEqual([]);
+    system(rig, 1, { event: 'move', within_ms: 4_000 });
+    expect(rig.machine.input(rig.now, 'timer', 'move')).toEqual([]);
     const gone = live();
     system(gone, 1, { event: 'move', within_ms: 4_000 });
     cut(gone, 1);
     expect(gone.timers.has('move')).toBe(false);
-    gone.do({ on: 'timer', name: 'move' });
+    gone.do('timer', 'move');
     expect(gone.openLinks).toEqual([]);
   });
 
@@ -235,18 +237,18 @@ describe('moving', () => {
     system(rig, 2, { event: 'token_expiring' });
     rig.pass(34_000);
     rig.beat(2);
-    expect([rig.machine.state, rig.tokensAsked.length]).toEqual(['live', asked]);
+    expect([rig.machine.connection.state, rig.tokensAsked.length]).toEqual(['live', asked]);
     rig.pass(1_000);
-    expect(rig.machine.state).toBe('unverified');
+    expect(rig.machine.connection.state).toBe('unverified');
   });
 
   it('gives the new link up that is not there after ten seconds, and tries again', () => {
     const rig = moving();
     rig.pass(10_000);
-    expect([rig.openLinks, rig.machine.state, rig.timers.has('move'), rig.timers.has('opening_next')]).toEqual([[1], 'live', true, false]);
+    expect([rig.openLinks, rig.machine.connection.state, rig.timers.has('move'), rig.timers.has('opening 2')]).toEqual([[1], 'live', true, false]);
     rig.pass(1_000);
     rig.establish(3);
-    expect(rig.timers.has('opening_next')).toBe(false);
+    expect(rig.timers.has('opening 3')).toBe(false);
   });
 
   it('tries again later where no token could be had', () => {
@@ -257,28 +259,81 @@ describe('moving', () => {
     expect([rig.openLinks, rig.timers.has('move'), rig.timers.has('retry')]).toEqual([[1], true, false]);
   });
 
-  it('gives what had changed over back to the old link, from where the client is, when the new one breaks', () => {
+  it('goes on with the old link, which is asked for nothing, when the new one breaks', () => {
     const rig = live();
     rig.add('EL_2', 0);
-    rig.do({ on: 'follow', id: 'EL_2' });
+    rig.do('follow', 'EL_2');
     rig.serve();
     system(rig, 1, { event: 'move', within_ms: 0 });
     rig.pass(0);
     rig.establish(2);
     rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'EL_1' });
+    rig.append('EL_1', 2);
+    rig.event(2, 'EL_1', 4);
     cut(rig, 2);
-    expect(rig.links.get(1)?.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]);
+    rig.event(1, 'EL_1', 4);
+    rig.event(1, 'EL_1', 5);
+    expect([rig.links.get(1)?.sent, rig.machine.connection.state, rig.seqs('EL_1')]).toEqual([[], 'live', [1, 2, 3, 4, 5]]);
+  });
+
+  it('asks the old link for what the new one alone had heard of, a new epoch, when that breaks', () => {
+    const rig = moving();
+    rig.establish(2);
+    const call = rig.add('EL_1', 2);
+    call.epoch = '2.new';
+    rig.add('EL_2', 0);
+    rig.do('follow', 'EL_2');
+    rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '2.new', last_seq: 2, recovered: false, reason: 'epoch_changed', ref: 'EL_1' });
+    rig.event(2, 'EL_1', 1);
     rig.serve(1);
+    expect(rig.machine.connection.state).toBe('catching_up');
+    cut(rig, 2);
+    expect(rig.links.get(1)?.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '2.new', seq: 1 } }] }]);
+    rig.serve(1);
+    expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3, 1, 2]]);
+  });
+
+  it('takes the next event from whichever link brings it, and drops it from the other', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.add('EL_2', 0);
+    rig.do('follow', 'EL_2');
+    rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'EL_1' });
+    rig.append('EL_1', 4);
+    for (const [link, seq] of [[1, 4], [2, 4], [2, 5], [2, 6], [1, 5], [1, 6], [1, 7], [2, 7]] as const) rig.event(link, 'EL_1', seq);
+    expect([rig.seqs('EL_1'), rig.openLinks]).toEqual([[1, 2, 3, 4, 5, 6, 7], [1, 2]]);
+  });
+
+  it('asks the link again that left something out, and no other', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.frame(2, { type: 'heartbeat' });
+    rig.links.get(2)?.sent.splice(0);
+    rig.add('EL_2', 0);
+    rig.do('follow', 'EL_2');
+    for (const link of [1, 2]) rig.links.get(link)?.sent.splice(0);
+    rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'EL_1' });
+    rig.append('EL_1', 3);
+    rig.event(2, 'EL_1', 5);
+    rig.event(1, 'EL_1', 4);
+    expect([rig.links.get(1)?.sent, rig.links.get(2)?.sent]).toEqual([[], [{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]]);
+    expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 4]);
+  });
+
+  it('shows nothing more of a call that one of the links refused', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.frame(2, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' });
     rig.append('EL_1', 1);
     rig.event(1, 'EL_1', 4);
-    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3, 4]]);
+    expect([rig.openLinks, rig.seqs('EL_1'), rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual([[2], [1, 2, 3], [{ kind: 'error', call: 'EL_1', code: 'call_not_found' }]]);
   });
 
   it('ends where nothing is left that had to change over', () => {
     const rig = moving();
     rig.establish(2);
     expect(rig.openLinks).toEqual([1, 2]);
-    rig.do({ on: 'unfollow', id: 'EL_1' });
+    rig.do('unfollow', 'EL_1');
     expect(rig.openLinks).toEqual([2]);
   });
 
@@ -291,7 +346,7 @@ describe('moving', () => {
     expect(rig.openLinks).toEqual([]);
     const early = moving();
     cut(early, 1);
-    expect([...early.timers.keys()].sort()).toEqual(['fresh', 'opening']);
+    expect([...early.timers.keys()].sort()).toEqual(['opening 2', 'silence']);
     early.pass(10_000);
     expect(early.openLinks).toEqual([]);
   });
@@ -300,23 +355,23 @@ describe('moving', () => {
 describe('following', () => {
   it('asks once for what it follows twice, on every link that is there', () => {
     const rig = live();
-    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.do('follow', 'EL_1');
     expect(rig.newest.sent).toEqual([]);
-    rig.do({ on: 'follow', id: 'EL_2' });
+    rig.do('follow', 'EL_2');
     expect(rig.newest.sent).toEqual([{ subscribe: [{ id: 'EL_2' }] }]);
-    rig.do({ on: 'unfollow', id: 'EL_9' });
+    rig.do('unfollow', 'EL_9');
     expect(rig.newest.sent).toHaveLength(1);
   });
 
   it('leaves a call at the relay with the last of its names, and not one that was refused', () => {
     const rig = live();
-    rig.do({ on: 'follow', id: 'conv_1' });
+    rig.do('follow', 'conv_1');
     rig.frame(1, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: 'conv_1', status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'conv_1' });
-    rig.do({ on: 'follow', id: 'EL_2' });
-    rig.do({ on: 'follow', id: 'EL_3' });
+    rig.do('follow', 'EL_2');
+    rig.do('follow', 'EL_3');
     rig.frame(1, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_2' });
     rig.newest.sent.length = 0;
-    for (const id of ['EL_1', 'EL_2', 'EL_3', 'conv_1']) rig.do({ on: 'unfollow', id });
+    for (const id of ['EL_1', 'EL_2', 'EL_3', 'conv_1']) rig.do('unfollow', id);
     expect(rig.newest.sent).toEqual([{ unsubscribe: 'EL_3' }, { unsubscribe: 'conv_1' }]);
   });
 
@@ -352,8 +407,8 @@ describe('following', () => {
     const rig = new ClientRig();
     rig.now = 700_000;
     rig.add('EL_1', 1);
-    rig.do({ on: 'start' });
-    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.do('start');
+    rig.do('follow', 'EL_1');
     rig.establish();
     rig.serve();
     rig.beat();
@@ -366,8 +421,8 @@ describe('following', () => {
   it('shows an interim turn whose age cannot be known', () => {
     const rig = new ClientRig();
     rig.add('EL_1', 1);
-    rig.do({ on: 'start' });
-    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.do('start');
+    rig.do('follow', 'EL_1');
     rig.establish();
     rig.serve();
     const interim = { type: 'transcription', state: 'interim', call_sid: 'EL_1', turn_id: 'new' };
@@ -389,7 +444,7 @@ describe('following', () => {
     expect(told()).toBe(0);
     rig.frame(1, lost);
     rig.event(1, 'EL_1', 6);
-    expect([told(), rig.seqs('EL_1'), rig.machine.state]).toEqual([1, [1, 2, 3, 6], 'live']);
+    expect([told(), rig.seqs('EL_1'), rig.machine.connection.state]).toEqual([1, [1, 2, 3, 6], 'live']);
     rig.frame(1, lost);
     expect(told()).toBe(1);
   });
@@ -398,7 +453,8 @@ describe('following', () => {
     const rig = polling();
     rig.append('EL_1', 3);
     const six: unknown = JSON.parse(rig.calls.get('EL_1')?.texts[5] ?? '');
-    rig.do({ on: 'polled', status: 200, frames: [null, 5, 'x', { type: 'history_lost', call_sid: 'EL_1', epoch: '1.EL_1', from_seq: 4, to_seq: 5 }, six], boardMark: undefined });
+    const confirmed = { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 6, recovered: true, ref: 'EL_1' };
+    rig.do('polled', 200, [null, 5, 'x', confirmed, { type: 'history_lost', call_sid: 'EL_1', epoch: '1.EL_1', from_seq: 4, to_seq: 5 }, six], undefined);
     expect([rig.emitted.filter(({ kind }) => kind === 'lost'), rig.seqs('EL_1')]).toEqual([[{ kind: 'lost', call: 'EL_1', from: 4, to: 5 }], [1, 2, 3, 6]]);
   });
 
@@ -419,9 +475,9 @@ describe('following', () => {
 
   it('leaves out of polls what was refused, and asks for no more than a relay takes', () => {
     const rig = polling();
-    rig.do({ on: 'polled', status: 200, frames: [{ type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' }], boardMark: undefined });
-    expect([rig.polls.at(-1)?.body, rig.machine.state]).toEqual([{ calls: [], wait: 25 }, 'unverified']);
-    for (let n = 2; n < 110; n++) rig.do({ on: 'follow', id: `EL_${n}` });
+    rig.do('polled', 200, [{ type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' }], undefined);
+    expect([rig.polls.at(-1)?.body, rig.machine.connection.state]).toEqual([{ calls: [], wait: 25 }, 'unverified']);
+    for (let n = 2; n < 110; n++) rig.do('follow', `EL_${n}`);
     expect(rig.polls.at(-1)?.body.calls).toHaveLength(100);
   });
 });
@@ -429,52 +485,52 @@ describe('following', () => {
 describe('polling', () => {
   it('asks for the board with what it has seen of it', () => {
     const rig = polling();
-    rig.do({ on: 'watch', filter: { status: 'failed' } });
+    rig.do('watch', { status: 'failed' });
     expect(rig.polls.at(-1)?.body.board).toEqual({ status: 'failed' });
-    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: false }], boardMark: 'm1' });
+    rig.do('polled', 200, [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: false }], 'm1');
     expect([rig.polls.at(-1)?.body.board, rig.emitted.at(-2)]).toEqual([{ status: 'failed', mark: 'm1' }, { kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_1' }], gone: [] }]);
-    rig.do({ on: 'watch', filter: {} });
+    rig.do('watch', {});
     expect(rig.polls.at(-1)?.body.board).toEqual({});
-    rig.do({ on: 'unwatch' });
+    rig.do('unwatch');
     expect(rig.polls.at(-1)?.body).not.toHaveProperty('board');
     expect(rig.aborted).toBe(3);
   });
 
   it('keeps nothing of a part of a board that a poll brought', () => {
     const rig = polling();
-    rig.do({ on: 'watch', filter: {} });
-    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: true }], boardMark: 'm1' });
-    rig.do({ on: 'polled', status: 200, frames: [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_2' }], more: false }], boardMark: 'm2' });
+    rig.do('watch', {});
+    rig.do('polled', 200, [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: true }], 'm1');
+    rig.do('polled', 200, [{ type: 'board_snapshot', rows: [{ call_sid: 'EL_2' }], more: false }], 'm2');
     expect(rig.emitted.filter(({ kind }) => kind === 'board')).toEqual([{ kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_2' }], gone: [] }]);
   });
 
   it('waits after an answer that could not tell of everything, and only then', () => {
     const rig = polling();
-    rig.do({ on: 'polled', status: 200, frames: [{ type: 'heartbeat', retryable: true }, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_9' }], boardMark: undefined });
+    rig.do('polled', 200, [{ type: 'heartbeat', retryable: true }, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_9' }], undefined);
     expect([rig.polls.length, rig.timers.has('poll')]).toEqual([2, false]);
     const waits = [1, 2, 3].map(() => {
-      rig.do({ on: 'polled', status: 200, frames: [{ type: 'heartbeat' }, { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' }], boardMark: undefined });
+      rig.do('polled', 200, [{ type: 'heartbeat' }, { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' }], undefined);
       const wait = (rig.timers.get('poll') ?? NaN) - rig.now;
-      rig.do({ on: 'timer', name: 'poll' });
+      rig.do('timer', 'poll');
       return wait;
     });
     expect(waits).toEqual([300, 600, 1_200]);
     expect(rig.polls).toHaveLength(5);
-    rig.do({ on: 'timer', name: 'poll' });
+    rig.do('timer', 'poll');
     expect(rig.polls).toHaveLength(5);
   });
 
   it('is lost once a poll fails, takes no answer twice, and waits where no token can be had', () => {
     const rig = polling();
     rig.answerPoll();
-    expect(rig.machine.state).toBe('restored');
-    rig.do({ on: 'polled', status: 500, frames: [], boardMark: undefined });
-    expect(rig.machine.state).toBe('lost');
+    expect(rig.machine.connection.state).toBe('restored');
+    rig.do('polled', 500, [], undefined);
+    expect(rig.machine.connection.state).toBe('lost');
     const polls = rig.polls.length;
-    rig.do({ on: 'polled', status: 403, frames: [], boardMark: undefined });
-    expect(rig.machine.state).toBe('lost');
+    rig.do('polled', 403, [], undefined);
+    expect(rig.machine.connection.state).toBe('lost');
     rig.tokens = false;
-    rig.do({ on: 'timer', name: 'poll' });
+    rig.do('timer', 'poll');
     expect([rig.polls.length, rig.timers.has('poll'), rig.tokensAsked.at(-1)]).toEqual([polls, true, 'poll']);
   });
 });
@@ -482,15 +538,15 @@ describe('polling', () => {
 describe('watching', () => {
   it('is asked for on a link that comes later, from its first row', () => {
     const rig = live();
-    rig.do({ on: 'watch', filter: { agent_id: 'a1' } });
+    rig.do('watch', { agent_id: 'a1' });
     rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_8' }], more: true });
-    rig.do({ on: 'watch', filter: { agent_id: 'a2' } });
+    rig.do('watch', { agent_id: 'a2' });
     rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_9' }], more: false });
     rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_7' }], more: false });
     expect(rig.emitted.flatMap((what) => (what.kind === 'board' ? [what.rows] : []))).toEqual([[{ call_sid: 'EL_9' }], [{ call_sid: 'EL_7' }]]);
-    rig.do({ on: 'unwatch' });
+    rig.do('unwatch');
     expect(rig.newest.sent.at(-1)).toEqual({ unwatch: 'board' });
-    rig.do({ on: 'watch', filter: {} });
+    rig.do('watch', {});
     cut(rig, 1);
     rig.pass(untilRetry(rig));
     rig.establish(2);

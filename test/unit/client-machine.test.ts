@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { afterClose, backoffMs, BACKOFF_MAX_MS, BACKOFF_MIN_MS } from '../../core/domain/client/backoff.ts';
+import { backoffMs, BACKOFF_MAX_MS, BACKOFF_MIN_MS, isFinal } from '../../core/domain/client/backoff.ts';
 import { CLOSE_CODES } from '../../core/protocol/codes.ts';
 import { ClientRig } from '../fixtures/client-relay.ts';
 
@@ -10,8 +10,8 @@ const range = (from: number, to: number): number[] => Array.from({ length: Math.
 const live = (count = 3, options: ConstructorParameters<typeof ClientRig>[0] = {}): ClientRig => {
   const rig = new ClientRig(options);
   rig.add('EL_1', count);
-  rig.do({ on: 'start' });
-  rig.do({ on: 'follow', id: 'EL_1' });
+  rig.do('start');
+  rig.do('follow', 'EL_1');
   rig.establish();
   rig.serve();
   rig.beat();
@@ -27,8 +27,8 @@ describe('the client machine', () => {
 
   it('asks from the start at first, then from its own position', () => {
     const rig = live();
-    rig.do({ on: 'closed', link: 1, code: 1006 });
-    expect(rig.machine.state).toBe('lost');
+    rig.do('closed', 1, 1006);
+    expect(rig.machine.connection.state).toBe('lost');
     rig.pass(BACKOFF_MAX_MS);
     rig.establish();
     expect(rig.newest.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]);
@@ -53,7 +53,7 @@ describe('the client machine', () => {
           } else if (each.what === 'event') rig.event(rig.newest.link, 'EL_1', each.seq);
           else if (each.what === 'serve') for (const opened of rig.openLinks) rig.serve(opened, 6);
           else if (each.what === 'beat') rig.beat(link);
-          else if (each.what === 'junk') rig.do({ on: 'frame', link, text: '{"type":"unknown_of_tomorrow","call_sid":"EL_1","seq":"x"}' });
+          else if (each.what === 'junk') rig.do('frame', link, '{"type":"unknown_of_tomorrow","call_sid":"EL_1","seq":"x"}');
           else if (each.what === 'move') {
             rig.frame(link, { type: 'system_message', data: { event: 'move', within_ms: 100 } });
             rig.pass(100);
@@ -61,7 +61,7 @@ describe('the client machine', () => {
           } else {
             const broken = rig.links.get(link);
             if (broken !== undefined) broken.closed = true;
-            rig.do({ on: 'closed', link, code: 1006 });
+            rig.do('closed', link, 1006);
           }
           const seqs = rig.seqs('EL_1');
           expect(seqs).toEqual(range(1, seqs.length));
@@ -78,25 +78,25 @@ describe('the client machine', () => {
     rig.event(1, 'EL_1', 5);
     rig.event(1, 'EL_1', 6);
     expect(rig.newest.sent).toEqual([{ subscribe: [{ id: 'EL_1', since: { epoch: '1.EL_1', seq: 3 } }] }]);
-    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['catching_up', [1, 2, 3]]);
+    expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['catching_up', [1, 2, 3]]);
     rig.serve();
-    expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 7)]);
+    expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 7)]);
   });
 
   it('waits for no more than the relay last told of, where it told of too much before', () => {
     const rig = live(3);
     const beat = { type: 'heartbeat', server_time: new Date(Date.UTC(2026, 0, 1)).toISOString(), verified_at: new Date(Date.UTC(2026, 0, 1)).toISOString() };
     rig.frame(1, { ...beat, heads: { EL_1: 1_000 } });
-    expect(rig.machine.state).toBe('catching_up');
+    expect(rig.machine.connection.state).toBe('catching_up');
     rig.frame(1, { ...beat, heads: { EL_1: 3 } });
-    expect(rig.machine.state).toBe('live');
+    expect(rig.machine.connection.state).toBe('live');
   });
 
   it('starts a call over when the relay says so', () => {
     const rig = live(3);
     const call = rig.add('EL_1', 2);
     call.epoch = '2.new';
-    rig.do({ on: 'closed', link: 1, code: 1012 });
+    rig.do('closed', 1, 1012);
     rig.pass(BACKOFF_MAX_MS);
     rig.establish();
     rig.serve();
@@ -124,18 +124,18 @@ describe('the client machine', () => {
   ];
   it.each(refused)('tells of %s, and is live for the rest', (_what, frame, call) => {
     const rig = live();
-    rig.do({ on: 'follow', id: 'EL_9' });
-    expect(rig.machine.state).toBe('catching_up');
+    rig.do('follow', 'EL_9');
+    expect(rig.machine.connection.state).toBe('catching_up');
     rig.frame(1, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_9' });
     rig.frame(1, frame);
     expect(rig.emitted.filter(({ kind }) => kind === 'error').at(-1)).toMatchObject({ call });
-    expect(rig.machine.state).toBe('live');
+    expect(rig.machine.connection.state).toBe('live');
   });
 
   it('asks again for a call that the store could not find just now', () => {
     const rig = live();
     rig.add('EL_2', 1);
-    rig.do({ on: 'follow', id: 'EL_2' });
+    rig.do('follow', 'EL_2');
     rig.newest.sent.length = 0;
     rig.frame(1, { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_2' });
     rig.pass(2_000);
@@ -146,19 +146,19 @@ describe('the client machine', () => {
 
   it('asks again for a board that the store could not read just now, and is not live without it', () => {
     const rig = live();
-    rig.do({ on: 'watch', filter: {} });
-    expect(rig.machine.state).toBe('catching_up');
+    rig.do('watch', {});
+    expect(rig.machine.connection.state).toBe('catching_up');
     rig.newest.sent.length = 0;
     rig.frame(1, { type: 'error', code: 'store_unavailable', retryable: true, ref: null });
     rig.pass(2_000);
     expect(rig.newest.sent).toEqual([{ watch: 'board' }]);
     rig.frame(1, { type: 'board_snapshot', rows: [], more: false });
-    expect([rig.machine.state, rig.emitted.some(({ kind }) => kind === 'error')]).toEqual(['live', false]);
+    expect([rig.machine.connection.state, rig.emitted.some(({ kind }) => kind === 'error')]).toEqual(['live', false]);
   });
 
   it('is told under every name that it asked by when a call is gone', () => {
     const rig = live(3);
-    rig.do({ on: 'follow', id: 'conv_1' });
+    rig.do('follow', 'conv_1');
     rig.newest.sent.length = 0;
     rig.frame(1, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: 'conv_1', status: 'in_progress', epoch: '1.EL_1', last_seq: 0, recovered: true, ref: 'conv_1' });
     rig.frame(1, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_1' });
@@ -170,23 +170,23 @@ describe('the client machine', () => {
 
   it('does not take the answer to an old unsubscription for a refusal of the call that it asked for again', () => {
     const rig = live(3);
-    rig.do({ on: 'unfollow', id: 'EL_1' });
-    rig.do({ on: 'follow', id: 'EL_1' });
+    rig.do('unfollow', 'EL_1');
+    rig.do('follow', 'EL_1');
     rig.frame(1, { type: 'error', code: 'not_subscribed', retryable: false, ref: 'EL_1' });
-    expect([rig.machine.state, rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual(['catching_up', []]);
+    expect([rig.machine.connection.state, rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual(['catching_up', []]);
   });
 
   it('sends many subscriptions in a few messages', () => {
     const rig = new ClientRig();
-    rig.do({ on: 'start' });
-    for (const n of range(1, 100)) rig.do({ on: 'follow', id: `EL_${n}` });
+    rig.do('start');
+    for (const n of range(1, 100)) rig.do('follow', `EL_${n}`);
     rig.establish();
     expect(rig.newest.sent.map((message) => (message['subscribe'] as unknown[]).length)).toEqual([25, 25, 25, 25]);
   });
 
   it('stops following', () => {
     const rig = live();
-    rig.do({ on: 'unfollow', id: 'EL_1' });
+    rig.do('unfollow', 'EL_1');
     expect(rig.newest.sent).toEqual([{ unsubscribe: 'EL_1' }]);
     rig.append('EL_1', 1);
     rig.event(1, 'EL_1', 4);
@@ -196,7 +196,7 @@ describe('the client machine', () => {
   describe('and the proof', () => {
     it('is complete when the digest equals the chain, across reconnects', () => {
       const rig = live(3);
-      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.do('closed', 1, 1006);
       rig.append('EL_1', 2);
       rig.seal('EL_1');
       rig.pass(BACKOFF_MAX_MS);
@@ -210,7 +210,7 @@ describe('the client machine', () => {
       const call = rig.add('EL_1', 2);
       call.epoch = '2.new';
       rig.seal('EL_1');
-      rig.do({ on: 'closed', link: 1, code: 1012 });
+      rig.do('closed', 1, 1012);
       rig.pass(BACKOFF_MAX_MS);
       rig.establish();
       rig.serve();
@@ -221,7 +221,7 @@ describe('the client machine', () => {
       const rig = live(3);
       rig.append('EL_1', 1);
       rig.seal('EL_1');
-      rig.do({ on: 'frame', link: 1, text: JSON.stringify({ type: 'transcription', call_sid: 'EL_1', seq: 4, turn_id: 'forged' }) });
+      rig.do('frame', 1, JSON.stringify({ type: 'transcription', call_sid: 'EL_1', seq: 4, turn_id: 'forged' }));
       rig.event(1, 'EL_1', 5);
       expect(rig.emitted.at(-1)).toEqual({ kind: 'sealed', call: 'EL_1', proof: 'incomplete' });
     });
@@ -251,20 +251,20 @@ describe('the client machine', () => {
     it('is unverified after 35 s without a heartbeat, and gives the connection up after 50', () => {
       const rig = live();
       rig.pass(34_999);
-      expect(rig.machine.state).toBe('live');
+      expect(rig.machine.connection.state).toBe('live');
       rig.pass(1);
-      expect(rig.machine.state).toBe('unverified');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.pass(15_000);
-      expect([rig.machine.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
+      expect([rig.machine.connection.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
     });
 
     it('is unverified when its time is over, though the timer came a fraction of a millisecond early by the clock', () => {
       const rig = live();
       rig.now += 34_999.999;
-      rig.do({ on: 'timer', name: 'fresh' });
-      expect(rig.machine.state).toBe('unverified');
+      rig.do('timer', 'fresh');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.beat();
-      expect(rig.machine.state).toBe('live');
+      expect(rig.machine.connection.state).toBe('live');
     });
 
     it.each([
@@ -273,69 +273,69 @@ describe('the client machine', () => {
     ])('with a comparison %i ms old is %s', (lag, state) => {
       const rig = live();
       rig.beat(1, lag);
-      expect(rig.machine.state).toBe(state);
+      expect(rig.machine.connection.state).toBe(state);
     });
 
     it('is catching up while the relay knows of more than came', () => {
       const rig = live();
       rig.append('EL_1', 1);
       rig.beat();
-      expect(rig.machine.state).toBe('catching_up');
+      expect(rig.machine.connection.state).toBe('catching_up');
       rig.event(1, 'EL_1', 4);
-      expect(rig.machine.state).toBe('live');
+      expect(rig.machine.connection.state).toBe('live');
     });
 
     it('is unverified while the relay is degraded', () => {
       const rig = live();
       rig.frame(1, { type: 'system_message', data: { event: 'degraded', reason: 'rights_unconfirmed' } });
-      expect(rig.machine.state).toBe('unverified');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.frame(1, { type: 'system_message', data: { event: 'restored' } });
-      expect(rig.machine.state).toBe('live');
+      expect(rig.machine.connection.state).toBe('live');
     });
 
     it('is in question after a sleep until the socket has shown that it lives', () => {
       const rig = live();
-      rig.do({ on: 'wake' });
-      expect([rig.machine.state, rig.newest.sent]).toEqual(['unverified', [{ ping: 'wake' }]]);
+      rig.do('wake');
+      expect([rig.machine.connection.state, rig.newest.sent]).toEqual(['unverified', [{ ping: 'wake' }]]);
       rig.frame(1, { type: 'pong', ping: 'wake' });
       rig.beat();
       rig.pass(6_000);
-      expect([rig.machine.state, rig.openLinks]).toEqual(['live', [1]]);
-      rig.do({ on: 'wake' });
+      expect([rig.machine.connection.state, rig.openLinks]).toEqual(['live', [1]]);
+      rig.do('wake');
       rig.pass(5_000);
-      expect([rig.machine.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
+      expect([rig.machine.connection.state, rig.links.get(1)?.closed]).toEqual(['lost', true]);
     });
 
     it('is not confirmed after a sleep by a heartbeat that had come before it', () => {
       const rig = live();
-      rig.do({ on: 'wake' });
+      rig.do('wake');
       rig.beat();
-      expect(rig.machine.state).toBe('unverified');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.frame(1, { type: 'pong', ping: 'wake' });
-      expect(rig.machine.state).toBe('unverified');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.beat();
-      expect(rig.machine.state).toBe('live');
+      expect(rig.machine.connection.state).toBe('live');
     });
 
     it('is confirmed by the first heartbeat of a new connection after a sleep that the old one did not survive', () => {
       const rig = live();
-      rig.do({ on: 'wake' });
-      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.do('wake');
+      rig.do('closed', 1, 1006);
       rig.pass(BACKOFF_MAX_MS);
       rig.establish();
       rig.serve();
       rig.beat();
-      expect(rig.machine.state).toBe('restored');
+      expect(rig.machine.connection.state).toBe('restored');
     });
 
     it('is lost while the machine is offline, and comes back at once', () => {
       const rig = live();
-      rig.do({ on: 'offline' });
-      expect(rig.machine.state).toBe('lost');
-      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.do('offline');
+      expect(rig.machine.connection.state).toBe('lost');
+      rig.do('closed', 1, 1006);
       rig.pass(600_000);
       expect(rig.openLinks).toEqual([1]);
-      rig.do({ on: 'online' });
+      rig.do('online');
       rig.pass(300);
       expect(rig.newest.link).toBe(2);
     });
@@ -361,27 +361,27 @@ describe('the client machine', () => {
   describe('and close codes', () => {
     it.each(Object.values(CLOSE_CODES).map(({ code }) => code))('%i says whether it comes back', (code) => {
       const rig = live();
-      rig.do({ on: 'closed', link: 1, code });
+      rig.do('closed', 1, code);
       rig.pass(1_000);
       const stops = code >= 4500 && code !== 4503;
-      expect(rig.machine.state === 'stopped').toBe(stops);
+      expect(rig.machine.connection.state === 'stopped').toBe(stops);
       expect(rig.links.size).toBe(stops ? 1 : 2);
       if (stops) expect(rig.emitted).toContainEqual({ kind: 'stopped', code });
     });
 
     it('asks for a fresh token once, at once', () => {
       const rig = live();
-      rig.do({ on: 'closed', link: 1, code: 4503 });
+      rig.do('closed', 1, 4503);
       expect(rig.newest.link).toBe(2);
-      rig.do({ on: 'closed', link: 2, code: 4503 });
-      expect(rig.machine.state).toBe('stopped');
+      rig.do('closed', 2, 4503);
+      expect(rig.machine.connection.state).toBe('stopped');
     });
 
     it('waits longer after each failure, never less than 0.3 s and never more than 30 s', () => {
       expect(range(0, 30).map((failures) => backoffMs(failures, 0))).toEqual(range(0, 30).map(() => BACKOFF_MIN_MS));
       expect(Math.max(...range(0, 40).map((failures) => backoffMs(failures, 0.999_999)))).toBe(BACKOFF_MAX_MS);
       expect(range(0, 4).map((failures) => backoffMs(failures, 0.5))).toEqual([300, 300, 600, 1_200, 2_400]);
-      expect([1002, 1007, 1009].map(afterClose)).toEqual(['stop', 'stop', 'stop']);
+      expect([1002, 1007, 1009].map(isFinal)).toEqual([true, true, true]);
     });
 
     it('refreshes its token in band when it is told that the old one ends', () => {
@@ -393,7 +393,7 @@ describe('the client machine', () => {
     it('goes on trying while no token can be had', () => {
       const rig = new ClientRig({ canPoll: false });
       rig.tokens = false;
-      rig.do({ on: 'start' });
+      rig.do('start');
       rig.pass(100_000);
       expect([rig.links.size, rig.tokensAsked.length > 3]).toEqual([0, true]);
       rig.tokens = true;
@@ -403,10 +403,10 @@ describe('the client machine', () => {
 
     it('ends at the wish of the page, once and for all', () => {
       const rig = live();
-      rig.do({ on: 'stop' });
-      expect([rig.machine.state, rig.openLinks, rig.timers.size]).toEqual(['stopped', [], 0]);
-      rig.do({ on: 'wake' });
-      rig.do({ on: 'online' });
+      rig.do('stop');
+      expect([rig.machine.connection.state, rig.openLinks, rig.timers.size]).toEqual(['stopped', [], 0]);
+      rig.do('wake');
+      rig.do('online');
       expect(rig.links.size).toBe(1);
     });
   });
@@ -420,10 +420,10 @@ describe('the client machine', () => {
     };
     it('opens the new link before it leaves the old one, and names what it replaces', () => {
       const rig = moving();
-      expect([rig.openLinks, rig.newest.replaces, rig.machine.state]).toEqual([[1, 2], 'ws_1', 'live']);
+      expect([rig.openLinks, rig.newest.replaces, rig.machine.connection.state]).toEqual([[1, 2], 'ws_1', 'live']);
       rig.establish(2);
       rig.serve(2);
-      expect([rig.openLinks, rig.machine.state]).toEqual([[2], 'live']);
+      expect([rig.openLinks, rig.machine.connection.state]).toEqual([[2], 'live']);
     });
 
     it('lets one link lead: the new one when it has reached where the client is', () => {
@@ -444,7 +444,7 @@ describe('the client machine', () => {
     it('does not give a call back to the old link because that brings an event later than the new one', () => {
       const rig = live(3);
       rig.add('EL_2', 0);
-      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.do('follow', 'EL_2');
       rig.serve();
       rig.frame(1, { type: 'system_message', data: { event: 'move', within_ms: 0 } });
       rig.pass(0);
@@ -467,13 +467,13 @@ describe('the client machine', () => {
       call.epoch = '2.new';
       call.texts = call.texts.map((text) => JSON.stringify({ ...(JSON.parse(text) as object), text: 'after the restore' }));
       rig.add('EL_2', 0);
-      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.do('follow', 'EL_2');
       const [link] = [rig.links.get(2)];
       const subscribe = link?.sent.splice(0).slice(0, 1) ?? [];
       link?.sent.push(...subscribe);
       rig.serve(2, 3);
       expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
-      rig.do({ on: 'frame', link: 1, text: old });
+      rig.do('frame', 1, old);
       expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
       rig.event(2, 'EL_1', 4);
       expect(rig.emitted.flatMap((what) => (what.kind === 'event' && what.seq === 4 ? [what.frame['text']] : []))).toEqual(['after the restore']);
@@ -482,7 +482,7 @@ describe('the client machine', () => {
     it('takes no event of the old epoch from the new link either, where the old one heard of the new epoch first', () => {
       const rig = moving();
       rig.add('EL_2', 0);
-      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.do('follow', 'EL_2');
       rig.establish(2);
       const confirmed = (epoch: string, more: object): object => ({ type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch, last_seq: 3, ...more });
       rig.frame(2, confirmed('1.EL_1', { recovered: true, ref: 'EL_1' }));
@@ -497,21 +497,21 @@ describe('the client machine', () => {
       const rig = moving();
       rig.establish(2);
       rig.append('EL_1', 1);
-      rig.do({ on: 'closed', link: 1, code: 1012 });
-      expect([rig.machine.state, rig.openLinks]).toEqual(['catching_up', [1, 2]]);
+      rig.do('closed', 1, 1012);
+      expect([rig.machine.connection.state, rig.openLinks]).toEqual(['catching_up', [1, 2]]);
       rig.serve(2);
       rig.beat(2);
-      expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 4)]);
+      expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 4)]);
     });
 
     it('stays with the old link when the new one fails, and tries again', () => {
       const rig = moving();
       const broken = rig.links.get(2);
       if (broken !== undefined) broken.closed = true;
-      rig.do({ on: 'closed', link: 2, code: 1006 });
+      rig.do('closed', 2, 1006);
       rig.append('EL_1', 1);
       rig.event(1, 'EL_1', 4);
-      expect([rig.machine.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 4)]);
+      expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', range(1, 4)]);
       rig.pass(1_000);
       expect([rig.newest.link, rig.openLinks]).toEqual([3, [1, 3]]);
     });
@@ -523,7 +523,7 @@ describe('the client machine', () => {
       for (const attempt of range(1, 4)) {
         const link = rig.links.get(attempt);
         if (link !== undefined) link.closed = true;
-        rig.do({ on: 'closed', link: attempt, code: 1006 });
+        rig.do('closed', attempt, 1006);
         if (attempt < 4) rig.pass(BACKOFF_MAX_MS);
       }
       return rig;
@@ -534,18 +534,18 @@ describe('the client machine', () => {
       rig.append('EL_1', 2);
       rig.answerPoll();
       expect(rig.seqs('EL_1')).toEqual(range(1, 5));
-      expect(rig.machine.state).toBe('restored');
+      expect(rig.machine.connection.state).toBe('restored');
       expect(rig.polls.at(-1)?.body.calls).toEqual([{ id: 'EL_1', epoch: '1.EL_1', seq: 5 }]);
     });
 
     it('is in question after the machine was offline, until a poll has been answered again', () => {
       const rig = polling();
       rig.answerPoll();
-      rig.do({ on: 'offline' });
-      rig.do({ on: 'online' });
-      expect(rig.machine.state).toBe('unverified');
+      rig.do('offline');
+      rig.do('online');
+      expect(rig.machine.connection.state).toBe('unverified');
       rig.answerPoll();
-      expect(rig.machine.state).toBe('restored');
+      expect(rig.machine.connection.state).toBe('restored');
     });
 
     it('proves a call complete as a socket does', () => {
@@ -586,7 +586,7 @@ describe('the client machine', () => {
     it('asks anew when another call is wanted', () => {
       const rig = polling();
       rig.add('EL_2', 1);
-      rig.do({ on: 'follow', id: 'EL_2' });
+      rig.do('follow', 'EL_2');
       expect(rig.aborted).toBe(1);
       rig.answerPoll();
       expect(rig.seqs('EL_2')).toEqual([1]);
@@ -594,11 +594,11 @@ describe('the client machine', () => {
 
     it('makes one poll of all that is wanted while the token for it is awaited', () => {
       const rig = polling();
-      const first = rig.machine.input({ on: 'follow', id: 'EL_2' }, rig.now);
-      const second = rig.machine.input({ on: 'follow', id: 'EL_3' }, rig.now);
-      expect([first, second].map((effects) => effects.map((effect) => effect.do))).toEqual([['abort_poll', 'ask_token'], []]);
-      rig.do({ on: 'token', for: 'poll', token: 'x' });
-      rig.do({ on: 'token', for: 'poll', token: 'x' });
+      const first = rig.machine.input(rig.now, 'follow', 'EL_2');
+      const second = rig.machine.input(rig.now, 'follow', 'EL_3');
+      expect([first, second].map((effects) => effects.map(([act]) => act))).toEqual([['abort_poll', 'ask_token'], []]);
+      rig.do('token', 'poll', 'x');
+      rig.do('token', 'poll', 'x');
       expect(rig.polls.slice(1).map(({ body }) => body.calls.map(({ id }) => id))).toEqual([['EL_1', 'EL_2', 'EL_3']]);
     });
 
@@ -606,29 +606,29 @@ describe('the client machine', () => {
       const rig = polling();
       const unable = { type: 'error', code: 'store_unavailable', retryable: true, ref: 'EL_1' };
       for (const answers of range(2, 4)) {
-        rig.do({ on: 'polled', status: 200, frames: [unable], boardMark: undefined });
+        rig.do('polled', 200, [unable], undefined);
         expect(rig.polls).toHaveLength(answers - 1);
         rig.pass(BACKOFF_MAX_MS);
-        for (const link of rig.openLinks) rig.do({ on: 'closed', link, code: 1006 });
+        for (const link of rig.openLinks) rig.do('closed', link, 1006);
         expect(rig.polls).toHaveLength(answers);
       }
     });
 
     it('waits between polls that fail, and stops where it is forbidden', () => {
       const rig = polling();
-      rig.do({ on: 'polled', status: null, frames: [], boardMark: undefined });
+      rig.do('polled', null, [], undefined);
       expect(rig.polls).toHaveLength(1);
       rig.pass(BACKOFF_MAX_MS);
       expect(rig.polls.length).toBeGreaterThan(1);
-      rig.do({ on: 'polled', status: 403, frames: [], boardMark: undefined });
-      expect(rig.machine.state).toBe('stopped');
+      rig.do('polled', 403, [], undefined);
+      expect(rig.machine.connection.state).toBe('stopped');
     });
   });
 
   describe('and the board', () => {
     it('is asked for on every link and told of as it comes', () => {
       const rig = live();
-      rig.do({ on: 'watch', filter: { status: 'in_progress' } });
+      rig.do('watch', { status: 'in_progress' });
       expect(rig.newest.sent).toEqual([{ watch: 'board', status: 'in_progress' }]);
       rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'EL_1' }], more: false });
       rig.frame(1, { type: 'board_update', rows: [], gone: ['EL_1'] });
@@ -636,14 +636,14 @@ describe('the client machine', () => {
         { kind: 'board', snapshot: true, rows: [{ call_sid: 'EL_1' }], gone: [] },
         { kind: 'board', snapshot: false, rows: [], gone: ['EL_1'] },
       ]);
-      rig.do({ on: 'unwatch' });
+      rig.do('unwatch');
       rig.frame(1, { type: 'board_update', rows: [], gone: ['EL_2'] });
       expect(rig.emitted.filter(({ kind }) => kind === 'board')).toHaveLength(2);
     });
 
     it('is told of whole, whatever comes between the parts of a snapshot', () => {
       const rig = live();
-      rig.do({ on: 'watch', filter: {} });
+      rig.do('watch', {});
       rig.serve();
       rig.frame(1, { type: 'system_message', data: { event: 'move', within_ms: 0 } });
       rig.pass(0);
@@ -660,9 +660,9 @@ describe('the client machine', () => {
 
     it('keeps nothing of a snapshot that was cut in its middle', () => {
       const rig = live();
-      rig.do({ on: 'watch', filter: {} });
+      rig.do('watch', {});
       rig.frame(1, { type: 'board_snapshot', rows: [{ call_sid: 'gone meanwhile' }], more: true });
-      rig.do({ on: 'closed', link: 1, code: 1006 });
+      rig.do('closed', 1, 1006);
       rig.pass(BACKOFF_MAX_MS);
       rig.establish();
       rig.frame(rig.newest.link, { type: 'board_snapshot', rows: [{ call_sid: 'a' }], more: false });
@@ -671,7 +671,7 @@ describe('the client machine', () => {
 
     it('keeps the old link on a move until the new one has shown it', () => {
       const rig = live();
-      rig.do({ on: 'watch', filter: {} });
+      rig.do('watch', {});
       rig.serve();
       rig.frame(1, { type: 'system_message', data: { event: 'move', within_ms: 0 } });
       rig.pass(0);

@@ -100,17 +100,17 @@ describe('a page that was asleep', () => {
 describe('a client that polls', () => {
   it('is not live after a sleep before it has polled anew, and tries a socket at once', () => {
     const rig = new ClientRig();
-    rig.do({ on: 'start' });
+    rig.do('start');
     for (const link of [1, 2, 3]) {
       rig.pass(30_000);
-      rig.do({ on: 'closed', link, code: 1006 });
+      rig.do('closed', link, 1006);
     }
     rig.answerPoll();
-    expect(rig.machine.state).toBe('live');
+    expect(rig.machine.connection.state).toBe('live');
     const [polls, links] = [rig.polls.length, rig.links.size];
-    rig.do({ on: 'wake' });
-    expect([rig.machine.state, rig.aborted, rig.polls.length, rig.links.size]).toEqual(['unverified', 1, polls + 1, links + 1]);
+    rig.do('wake');
+    expect([rig.machine.connection.state, rig.aborted, rig.polls.length, rig.links.size]).toEqual(['unverified', 1, polls + 1, links + 1]);
     rig.answerPoll();
-    expect(rig.machine.state).toBe('live');
+    expect(rig.machine.connection.state).toBe('live');
   });
 });

@@ -61,7 +61,7 @@ describe('rows of the board', () => {
           if (snapshot) expected.clear();
           for (const one of changed) expected.set(`EL_${one.name}`, Math.max(one.seq, kept.get(`EL_${one.name}`) ?? 0));
           for (const one of gone) expected.delete(`EL_${one}`);
-          shown = boardRows(shown, { kind: 'board', snapshot, rows: changed.map((one) => row(`EL_${one.name}`, { created_at: at(one.name % 4), last_seq: one.seq, changed_at: at(one.seq), status: one.status })), gone: gone.map((one) => `EL_${one}`) });
+          shown = boardRows(shown, { snapshot, rows: changed.map((one) => row(`EL_${one.name}`, { created_at: at(one.name % 4), last_seq: one.seq, changed_at: at(one.seq), status: one.status })), gone: gone.map((one) => `EL_${one}`) });
           const ordered = shownRows([...shown.values()], ALL);
           expect(new Map(ordered.map(({ call_sid, last_seq }) => [call_sid, last_seq]))).toEqual(expected);
           for (const [index, one] of ordered.entries()) expect(index === 0 || newestFirst(ordered[index - 1] ?? one, one) < 0).toBe(true);

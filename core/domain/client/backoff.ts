@@ -10,12 +10,8 @@ export const backoffMs = (failures: number, random: number): number => {
   return Math.max(BACKOFF_MIN_MS, Math.round(random * most));
 };
 
-/** What a close code asks of a client. A browser shows every refused or broken connection as 1006. */
-export type AfterClose = 'come_back' | 'fresh_token' | 'stop';
+/** Whether a close code says not to come back as you are: 4500-4999, and the protocol's own verdicts on what was sent. A browser shows every refused or broken connection as 1006. */
+export const isFinal = (code: number): boolean => /^(4[5-9]..|100[2379])$/.test(String(code));
 
-/** 4500-4999 and the protocol's own verdicts on what was sent: not as you are. 4503: with a fresh token, once. */
-export const afterClose = (code: number): AfterClose => {
-  if (code === 4503) return 'fresh_token';
-  if (code >= 4500 && code <= 4999) return 'stop';
-  return code === 1002 || code === 1003 || code === 1007 || code === 1009 ? 'stop' : 'come_back';
-};
+/** The token had ended: with a fresh one, once. */
+export const TOKEN_EXPIRED = 4503;

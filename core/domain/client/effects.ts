@@ -1,6 +1,7 @@
 /** What goes into the client machine and what comes out. */
+import type { Sha256 } from '../digest.ts';
 import type { BoardFilter } from '../relay/board.ts';
-import type { Proof } from './call.ts';
+import type { CallUpdate } from './call-update.ts';
 
 /** What a page can show. `live` only while everything shown is confirmed to be all there is. */
 export type ClientState = 'connecting' | 'live' | 'catching_up' | 'unverified' | 'lost' | 'restored' | 'stopped';
@@ -18,60 +19,80 @@ export interface Connection {
   readonly verifiedAt: number | null;
 }
 
-export type TimerName = 'retry' | 'move' | 'opening' | 'opening_next' | 'silence' | 'pong' | 'ask_again' | 'poll' | 'fresh' | 'restored';
+export type TimerName = 'retry' | 'move' | `opening ${number}` | 'silence' | 'pong' | 'ask_again' | 'poll' | 'fresh' | 'restored';
 
+/** What a token is for: to open a link, to poll, or to go on with the link that leads. */
+export type TokenPurpose = 'link' | 'poll' | 'refresh';
+
+/** What happened, and what there is to know of it. */
 export type ClientInput =
-  | { readonly on: 'start' }
-  | { readonly on: 'stop' }
+  | readonly [on: 'start']
+  | readonly [on: 'stop']
   /** The answer to `ask_token`; null: none could be had. */
-  | { readonly on: 'token'; readonly for: 'link' | 'poll' | 'refresh'; readonly token: string | null }
-  | { readonly on: 'closed'; readonly link: number; readonly code: number }
-  | { readonly on: 'frame'; readonly link: number; readonly text: string }
+  | readonly [on: 'token', purpose: TokenPurpose, token: string | null]
+  | readonly [on: 'closed', link: number, code: number]
+  | readonly [on: 'frame', link: number, text: string]
   /** The answer to `poll`; status null: it did not come. */
-  | { readonly on: 'polled'; readonly status: number | null; readonly frames: readonly unknown[]; readonly boardMark: string | undefined }
-  | { readonly on: 'timer'; readonly name: TimerName }
-  | { readonly on: 'offline' }
-  | { readonly on: 'online' }
+  | readonly [on: 'polled', status: number | null, frames: readonly unknown[], boardMark: string | undefined]
+  | readonly [on: 'timer', name: TimerName]
+  | readonly [on: 'offline']
+  | readonly [on: 'online']
   /** The page was asleep or frozen. */
-  | { readonly on: 'wake' }
-  | { readonly on: 'follow'; readonly id: string }
-  | { readonly on: 'unfollow'; readonly id: string }
-  | { readonly on: 'watch'; readonly filter: BoardFilter }
-  | { readonly on: 'unwatch' };
+  | readonly [on: 'wake']
+  | readonly [on: 'follow', id: string]
+  | readonly [on: 'unfollow', id: string]
+  | readonly [on: 'watch', filter: BoardFilter]
+  | readonly [on: 'unwatch'];
 
-/** What the page is told. `call` is always the id that it was asked by. */
-export type Emitted =
-  | { readonly kind: 'state'; readonly state: ClientState }
-  /** No way back without somebody's help; the close code or HTTP status that said so, null at the page's own wish. */
-  | { readonly kind: 'stopped'; readonly code: number | null }
-  | {
-      readonly kind: 'confirmed';
-      readonly call: string;
-      readonly callSid: string;
-      readonly conversationId: string | null;
-      readonly epoch: string;
-      readonly status: string;
-    }
-  /** What was shown of the call is void: it starts over from its first event. */
-  | { readonly kind: 'reset'; readonly call: string; readonly reason: string }
-  /** The next event, once and in order; `text` is exactly what the log holds. */
-  | { readonly kind: 'event'; readonly call: string; readonly seq: number; readonly frame: Readonly<Record<string, unknown>>; readonly text: string }
-  | { readonly kind: 'interim'; readonly call: string; readonly frame: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'lost'; readonly call: string; readonly from: number; readonly to: number }
-  | { readonly kind: 'sealed'; readonly call: string; readonly proof: Proof }
-  | { readonly kind: 'error'; readonly call: string | null; readonly code: string }
-  /** A snapshot, always whole, replaces all rows; else rows replace their own, `gone` ones leave. */
-  | { readonly kind: 'board'; readonly snapshot: boolean; readonly rows: readonly unknown[]; readonly gone: readonly string[] };
+/** News of the board. A snapshot, always whole, replaces all rows; else rows replace their own, `gone` ones leave. */
+export interface BoardNews {
+  readonly snapshot: boolean;
+  readonly rows: readonly unknown[];
+  readonly gone: readonly string[];
+}
 
+/** What to do, and what with. */
 export type ClientEffect =
-  | { readonly do: 'ask_token'; readonly for: 'link' | 'poll' | 'refresh' }
-  | { readonly do: 'open'; readonly link: number; readonly token: string; readonly replaces: string | null }
-  | { readonly do: 'send'; readonly link: number; readonly text: string }
-  | { readonly do: 'close'; readonly link: number }
+  | readonly [act: 'ask_token', purpose: TokenPurpose]
+  | readonly [act: 'open', link: number, token: string, replaces: string | null]
+  | readonly [act: 'send', link: number, text: string]
+  | readonly [act: 'close', link: number]
   /** `body`: of `POST /poll`. */
-  | { readonly do: 'poll'; readonly token: string; readonly body: object }
-  | { readonly do: 'abort_poll' }
+  | readonly [act: 'poll', token: string, body: object]
+  | readonly [act: 'abort_poll']
   /** Replaces a timer of the same name. */
-  | { readonly do: 'timer'; readonly name: TimerName; readonly ms: number }
-  | { readonly do: 'cancel'; readonly name: TimerName }
-  | { readonly do: 'emit'; readonly what: Emitted };
+  | readonly [act: 'timer', name: TimerName, ms: number]
+  | readonly [act: 'cancel', name: TimerName]
+  /** The state is another one. */
+  | readonly [act: 'state', state: ClientState]
+  /** No way back without somebody's help; the close code or HTTP status that said so, null at the page's own wish. */
+  | readonly [act: 'stopped', code: number | null]
+  /** News of a call, always by the id that it was asked by. `text`: of an event, exactly what the log holds. */
+  | readonly [act: 'call', id: string, update: CallUpdate, text?: string]
+  /** An error that belongs to no call. */
+  | readonly [act: 'error', code: string]
+  | readonly [act: 'board', news: BoardNews];
+
+/** Notes an effect. */
+export type Act = (...effect: ClientEffect) => void;
+
+/** One function for each of a union's tuples, by the tuple's name. */
+export type ByName<Named extends readonly [string, ...unknown[]]> = { readonly [One in Named as One[0]]: One extends readonly [string, ...infer Given] ? (...given: Given) => void : never };
+
+export interface ClientOptions {
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  /** null: this page cannot hash, so nothing can be proved complete. */
+  readonly sha256: Sha256 | null;
+  /** Whether there is a `/poll` to fall back to. */
+  readonly canPoll: boolean;
+}
+
+export interface ClientMachine {
+  /** Another object after each change. */
+  readonly connection: Connection;
+  /** The server's clock at that monotonic time, in milliseconds; null: no relay has told its time. */
+  readonly serverNow: (now: number) => number | null;
+  /** Takes one input; answers what to do, in order. `now`: monotonic milliseconds. */
+  readonly input: (now: number, ...input: ClientInput) => readonly ClientEffect[];
+}

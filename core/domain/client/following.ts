@@ -1,295 +1,229 @@
 /**
- * What a client follows: its calls, each led by exactly one source at a time, and the board. Takes the frames of links and
- * polls, and says what the page is told.
+ * What a client follows: its calls and the board. Takes the frames of links and polls, and says what the page is told.
+ *
+ * An event is the same text whoever brings it, so the next one of a call's epoch is applied from whichever source brings it and
+ * the rest is dropped: nothing has to be handed over between two links.
  */
+import type { EventFrame, InterimFrame } from '../../protocol/frames.ts';
 import { SUBSCRIPTIONS_MAX_COUNT } from '../../protocol/limits.ts';
 import type { Sha256 } from '../digest.ts';
 import type { BoardFilter } from '../relay/board.ts';
-import { FollowedCall, type Confirmation } from './call.ts';
-import type { Fields, Link, Source } from './link.ts';
-import type { Outbox } from './outbox.ts';
+import { applyEvent, confirmCall, interimPasses, loseEvents, newCall, type Confirmation, type FollowedCall } from './call.ts';
+import type { Act, TimerName } from './effects.ts';
+import { POLLS, type Fields, type Link, type Place } from './link.ts';
 
 /** Entries in one message: with two long ids and a position each they stay within what a relay takes. */
 const SUBSCRIBE_AT_ONCE_COUNT = 25;
 /** A subscription that the relay's store could not answer is asked for again. */
 const ASK_AGAIN_MS = 2_000;
 
-export class Following {
-  readonly #out: Outbox;
-  readonly #sha256: Sha256 | null;
-  readonly #calls = new Map<string, FollowedCall>();
-  /** Where each call is taken from, by the id asked. */
-  readonly #leads = new Map<string, Source>();
-  #board: BoardFilter | null = null;
-  #boardMark: string | undefined;
-  /** Rows of a snapshot that is not whole yet, by where it comes from. */
-  readonly #boardParts = new Map<Source, unknown[]>();
-
-  constructor(out: Outbox, sha256: Sha256 | null) {
-    this.#out = out;
-    this.#sha256 = sha256;
-  }
-
-  // --- What is wanted ---
-
+export interface Following {
   /** false: it is followed already. */
-  follow(id: string, links: readonly Link[]): boolean {
-    if (this.#calls.has(id)) return false;
-    this.#calls.set(id, new FollowedCall(id, this.#sha256));
-    for (const link of links) this.#subscribe(link, [id]);
-    return true;
-  }
-
-  unfollow(id: string, links: readonly Link[]): void {
-    const call = this.#calls.get(id);
-    if (call === undefined) return;
-    this.#calls.delete(id);
-    this.#leads.delete(id);
-    // The relay knows one subscription to a call, whatever number of names it goes by here.
-    const shared = call.callSid !== null && this.#callsOf(call.callSid).length > 0;
-    for (const link of links) {
-      link.positions.delete(id);
-      if (!shared && !call.refused) this.#out.send(link.id, { unsubscribe: id });
-    }
-  }
-
-  watch(filter: BoardFilter, links: readonly Link[]): void {
-    this.#board = filter;
-    this.#boardMark = undefined;
-    this.#boardParts.clear();
-    for (const link of links) this.#askBoard(link);
-  }
-
-  unwatch(links: readonly Link[]): void {
-    this.#board = null;
-    for (const link of links) this.#out.send(link.id, { unwatch: 'board' });
-  }
-
-  // --- Links and polls ---
-
+  readonly addCall: (id: string) => boolean;
+  readonly dropCall: (id: string) => void;
+  readonly setBoard: (filter: BoardFilter) => void;
+  readonly dropBoard: () => void;
   /** Asks a link that was just established for everything, from where the client is. */
-  begin(link: Link): void {
-    this.#subscribe(link, [...this.#calls.keys()]);
-    if (this.#board !== null) this.#askBoard(link);
-  }
-
-  /** Asks again for what a link could not answer. */
-  askAgain(link: Link): void {
-    if (this.#board !== null && !link.boardReady) this.#askBoard(link);
-    const missing = [...this.#calls.values()].filter((call) => !call.refused && !link.positions.has(call.asked));
-    this.#subscribe(
-      link,
-      missing.map((call) => call.asked),
-    );
-  }
-
-  /** A source is gone: its calls have no lead until another one confirms them, or `heir`, which takes them over from where they are. */
-  left(source: Source, heir: Link | null): void {
-    this.#boardParts.delete(source);
-    for (const [asked, lead] of this.#leads) {
-      if (lead !== source) continue;
-      this.#leads.delete(asked);
-      if (heir?.phase === 'established') this.#subscribe(heir, [asked]);
-    }
-  }
-
-  /** The link leads from now on whatever it has confirmed. */
-  lead(link: Link): void {
-    for (const asked of link.positions.keys()) this.#leads.set(asked, link);
-  }
-
-  /** Whether everything has changed over to this link. */
-  ledBy(link: Link): boolean {
-    if (link.phase !== 'established' || (this.#board !== null && !link.boardReady)) return false;
-    return [...this.#calls.values()].every((call) => call.refused || this.#leads.get(call.asked) === link);
-  }
-
-  /** Whether something that is followed is not there yet. `lead`: the link that leads; null: polls do. */
-  behind(lead: Link | null): boolean {
-    if (this.#board !== null && lead?.phase === 'established' && !lead.boardReady) return true;
-    return [...this.#calls.values()].some((call) => !call.refused && (!this.#leads.has(call.asked) || call.cursor < call.head));
-  }
-
+  readonly askAll: (link: Link) => void;
+  /** Asks for what a link has not confirmed. */
+  readonly askAgain: (link: Link) => void;
+  /** Whether the link has brought everything as far as the page has it. */
+  readonly isReady: (link: Link) => boolean;
+  /** Whether something that is followed is not there yet. */
+  readonly isBehind: () => boolean;
   /** What a poll asks for. */
-  question(): object {
-    const calls = [...this.#calls.values()].filter((call) => !call.refused).slice(0, SUBSCRIPTIONS_MAX_COUNT);
-    return {
-      calls: calls.map((call) => ({ id: call.asked, epoch: call.epoch, seq: call.since === undefined ? null : this.#leastOf(call) })),
-      ...(this.#board === null ? {} : { board: { ...this.#board, ...(this.#boardMark === undefined ? {} : { mark: this.#boardMark }) } }),
-    };
-  }
-
+  readonly question: () => object;
   /** What a poll said the board to be. */
-  boardSeen(mark: string | undefined): void {
-    this.#boardMark = mark;
-    this.#boardParts.delete('poll');
-  }
-
-  // --- Frames ---
-
+  readonly markBoard: (mark: string | undefined) => void;
   /** Heads that a heartbeat tells of. */
-  heads(heads: unknown): void {
-    if (typeof heads !== 'object' || heads === null) return;
-    for (const [callSid, head] of Object.entries(heads)) {
-      for (const call of this.#callsOf(callSid)) if (typeof head === 'number') call.hear(head);
+  readonly hearHeads: (heads: unknown) => void;
+  readonly takeFrame: (source: Link, frame: Fields, text: string) => void;
+}
+
+/**
+ * @param sources where frames come from: links that are up, and polls while they are made
+ * @param send goes nowhere where the source is polls
+ */
+export const newFollowing = (
+  sha256: Sha256 | null,
+  sources: ReadonlySet<Link>,
+  act: Act,
+  send: (link: Link, message: object) => void,
+  timer: (name: TimerName, ms: number, run: () => void) => void,
+): Following => {
+  const calls = new Map<string, FollowedCall>();
+  let board: BoardFilter | null = null;
+  let boardMark: string | undefined;
+
+  const callsWith = (test: (call: FollowedCall) => boolean): FollowedCall[] => [...calls.values()].filter(test);
+  const wanted = (): FollowedCall[] => callsWith((call) => !call.refused);
+  /** The same call by all names that it is followed by. */
+  const namesOf = ({ relaySid, epoch }: FollowedCall): FollowedCall[] => wanted().filter((call) => call.relaySid === relaySid && call.epoch === epoch);
+  /** How far the source has fed the call; undefined: it has not confirmed it, or not as the page has it. */
+  const placeOf = (source: Link, call: FollowedCall): Place | undefined => {
+    const place = source.places.get(call.asked);
+    return place?.epoch === call.epoch ? place : undefined;
+  };
+  const hasBoard = (source: Link): boolean => !board || source.boardReady;
+
+  const ask = (link: Link, asked: readonly FollowedCall[]): void => {
+    // A poll asks again by itself, from where the client is.
+    if (link.id === POLLS || !asked.length) return;
+    const some = asked.slice(0, SUBSCRIBE_AT_ONCE_COUNT).map(({ asked: id, epoch, cursor: seq }) => {
+      link.places.set(id, { epoch: undefined, seq });
+      return { id, since: epoch ? { epoch, seq } : undefined };
+    });
+    send(link, { subscribe: some });
+    ask(link, asked.slice(SUBSCRIBE_AT_ONCE_COUNT));
+  };
+
+  const askBoard = (link: Link): void => {
+    link.boardReady = false;
+    link.boardPart = [];
+    send(link, { watch: 'board', ...board });
+  };
+
+  const askAgain = (link: Link): void => {
+    if (!hasBoard(link)) askBoard(link);
+    ask(
+      link,
+      wanted().filter((call) => !placeOf(link, call)),
+    );
+  };
+
+  const confirmed = (source: Link, frame: Fields & Confirmation): void => {
+    const { ref, call_sid: callSid, epoch } = frame;
+    for (const call of callsWith((known) => (ref === undefined ? known.relaySid === callSid : known.asked === ref))) {
+      const reset = confirmCall(call, frame, sha256);
+      const seq = reset === null ? (source.places.get(call.asked)?.seq ?? 0) : 0;
+      source.places.set(call.asked, { epoch, seq });
+      if (reset) act('call', call.asked, { kind: 'reset', reason: reset });
+      act('call', call.asked, { kind: 'confirmed', callSid, conversationId: frame.conversation_id, epoch, status: frame['status'] as string });
+      // One subscription feeds all names of a call: one that has less than where it begins now is asked for from where it is.
+      ask(
+        source,
+        namesOf(call)
+          .filter(({ cursor }) => cursor < seq)
+          .slice(0, 1),
+      );
     }
-  }
+  };
 
-  confirmed(source: Source, frame: Fields & Confirmation): void {
-    const asked = this.#calls.get(String(frame['ref']));
-    const calls = frame['ref'] === undefined ? this.#callsOf(frame.call_sid) : asked === undefined ? [] : [asked];
-    for (const call of calls) {
-      const goesOn = call.continues(frame);
-      const position = !goesOn ? 0 : source === 'poll' ? call.cursor : (source.asked.get(call.asked) ?? 0);
-      if (source !== 'poll') {
-        source.positions.set(call.asked, position);
-        source.epochs.set(call.asked, frame.epoch);
-      }
-      const reached = position >= call.cursor && this.#mayTakeOver(source, call);
-      if (!goesOn || !this.#leads.has(call.asked) || reached) this.#leads.set(call.asked, source);
-      const again = call.confirmed(frame);
-      if (again !== null) this.#out.emit({ kind: 'reset', call: call.asked, reason: again });
-      this.#out.emit({
-        kind: 'confirmed',
-        call: call.asked,
-        callSid: frame.call_sid,
-        conversationId: frame.conversation_id,
-        epoch: frame.epoch,
-        status: String(frame['status']),
-      });
-      if (source !== 'poll') this.#catchUp(source, call, position);
+  /** What belongs to a call, from a source that has confirmed it. */
+  const ofCall = (source: Link, frame: Fields, text: string): void => {
+    const { type, seq } = frame;
+    for (const call of wanted()) {
+      const place = placeOf(source, call);
+      if (call.relaySid !== frame['call_sid'] || !place) continue;
+      if (type === 'history_lost') {
+        const from = Number(frame['from_seq']);
+        const to = (place.seq = Number(frame['to_seq']));
+        // The link that leads may still hold what the log has lost.
+        if (source.leads && loseEvents(call, from, to)) act('call', call.asked, { kind: 'lost', from, to });
+      } else if (typeof seq === 'number') sequenced(source, call, frame, seq, text);
+      else if (type === 'transcription' && source.leads && interimPasses(call, frame['turn_id'])) act('call', call.asked, { kind: 'interim', turn: frame as unknown as InterimFrame });
+      if (typeof seq === 'number' && seq > place.seq) place.seq = seq;
     }
-  }
+  };
 
-  /** One subscription feeds all names of a call: those that have less than where it begins now are asked for from where they are. */
-  #catchUp(link: Link, confirmed: FollowedCall, position: number): void {
-    const behind = this.#namesOf(confirmed).filter((call) => call.cursor < position);
-    const least = behind.sort((a, b) => a.cursor - b.cursor)[0];
-    if (least !== undefined) this.#subscribe(link, [least.asked]);
-  }
+  const sequenced = (source: Link, call: FollowedCall, frame: Fields, seq: number, text: string): void => {
+    if (seq > call.cursor + 1) ask(source, [call]);
+    if (seq !== call.cursor + 1) return;
+    const proof = applyEvent(call, frame, text, sha256);
+    act('call', call.asked, { kind: 'event', event: frame as unknown as EventFrame }, text);
+    if (!proof) return;
+    act('call', call.asked, { kind: 'sealed', proof });
+    // Merged: what follows stands with the call that owns the conversation, and the same id leads there now.
+    if (call.merged) ask(source, [call]);
+  };
 
-  /** The seq of the name of this call that has least: from there on everything serves them all. */
-  #leastOf(call: FollowedCall): number {
-    return Math.min(call.cursor, ...this.#namesOf(call).map(({ cursor }) => cursor));
-  }
-
-  /** The same call, as it is followed by other names. */
-  #namesOf(call: FollowedCall): FollowedCall[] {
-    return this.#callsOf(call.callSid).filter((other) => other !== call && !other.refused && other.epoch === call.epoch);
-  }
-
-  /** `old`: an interim turn of that time is no longer what is being said. */
-  event(source: Source, frame: Fields, text: string, old: (timestamp: unknown) => boolean): void {
-    for (const call of this.#callsOf(frame['call_sid'])) {
-      if (typeof frame['seq'] === 'number') this.#sequenced(source, call, frame, frame['seq'], text);
-      else if (frame['type'] === 'transcription' && this.#leads.get(call.asked) === source && call.interimPasses(frame['turn_id']) && !old(frame['timestamp'])) {
-        this.#out.emit({ kind: 'interim', call: call.asked, frame });
-      }
-    }
-  }
-
-  historyLost(source: Source, frame: Fields): void {
-    const from = Number(frame['from_seq']);
-    const to = Number(frame['to_seq']);
-    for (const call of this.#callsOf(frame['call_sid'])) {
-      if (source !== 'poll' && source.positions.has(call.asked)) source.positions.set(call.asked, to);
-      if (source !== 'poll' && this.#leads.get(call.asked) !== source) continue;
-      if (call.lost(from, to)) this.#out.emit({ kind: 'lost', call: call.asked, from, to });
-    }
-  }
-
-  error(source: Source, frame: Fields): void {
-    const code = String(frame['code']);
+  const refused = (source: Link, frame: Fields): void => {
+    const { ref = null } = frame;
+    const code = frame['code'] as string;
     // Nobody follows it any more, or it was asked for again meanwhile and the answer to that comes.
     if (code === 'not_subscribed') return;
     // A call that is gone is gone under every name that it was asked by.
-    const known = this.#callsOf(frame['ref']);
-    const calls = [...this.#calls.values()].filter((call) => call.asked === frame['ref'] || known.includes(call));
-    const board = this.#board !== null && source !== 'poll' && !source.boardReady && (frame['ref'] ?? null) === null;
-    if (frame['retryable'] === true && (board || calls.length > 0)) this.#out.timer('ask_again', ASK_AGAIN_MS);
-    else if (calls.length === 0) this.#out.emit({ kind: 'error', call: null, code });
-    else for (const call of calls) this.#refused(source, call, code);
-  }
+    const named = callsWith((call) => call.asked === ref || call.relaySid === ref);
+    if (frame['retryable'] === true && (named.length || (ref === null && !hasBoard(source)))) timer('ask_again', ASK_AGAIN_MS, () => sources.forEach(askAgain));
+    else if (!named.length) act('error', code);
+    else {
+      for (const call of named) {
+        call.refused = true;
+        act('call', call.asked, { kind: 'error', code });
+      }
+    }
+  };
 
-  #refused(source: Source, call: FollowedCall, code: string): void {
-    call.refused = true;
-    if (source !== 'poll') source.positions.delete(call.asked);
-    this.#leads.delete(call.asked);
-    this.#out.emit({ kind: 'error', call: call.asked, code });
-  }
-
-  boardFrame(source: Source, frame: Fields): void {
-    if (this.#board === null) return;
+  const ofBoard = (source: Link, frame: Fields, snapshot: boolean): void => {
+    let rows = list(frame['rows']);
+    if (snapshot) {
+      // It is told of when it is whole: between its parts another link may speak, or this one be cut.
+      source.boardPart.push(...rows);
+      if (frame['more'] === true) return;
+      rows = source.boardPart;
+      source.boardPart = [];
+      source.boardReady = true;
+    }
     // The board has no positions: the rows of a link that does not lead yet are the same or newer.
-    if (frame['type'] === 'board_snapshot') this.#boardPart(source, list(frame['rows']), frame['more'] === true);
-    else this.#out.emit({ kind: 'board', snapshot: false, rows: list(frame['rows']), gone: list(frame['gone']).map(String) });
-  }
+    act('board', { snapshot, rows, gone: list(frame['gone']) as readonly string[] });
+  };
 
-  /** A snapshot is told of when it is whole: between its parts another link may speak, or this one be cut. */
-  #boardPart(source: Source, rows: readonly unknown[], more: boolean): void {
-    const parts = this.#boardParts.get(source) ?? [];
-    parts.push(...rows);
-    if (more) {
-      this.#boardParts.set(source, parts);
-      return;
-    }
-    this.#boardParts.delete(source);
-    if (source !== 'poll') source.boardReady = true;
-    this.#out.emit({ kind: 'board', snapshot: true, rows: parts, gone: [] });
-  }
-
-  #sequenced(source: Source, call: FollowedCall, frame: Fields, seq: number, text: string): void {
-    if (!this.#isLed(source, call, seq)) return;
-    const judged = call.judge(seq);
-    // A poll asks again by itself, from where the client is.
-    if (judged === 'gap' && source !== 'poll') this.#subscribe(source, [call.asked]);
-    if (judged !== 'next') return;
-    const proof = call.apply(frame, text);
-    this.#out.emit({ kind: 'event', call: call.asked, seq, frame, text });
-    if (proof === null) return;
-    this.#out.emit({ kind: 'sealed', call: call.asked, proof });
-    // Merged: what follows stands with the call that owns the conversation, and the same id leads there now.
-    if (call.mergedInto !== null && source !== 'poll') this.#subscribe(source, [call.asked]);
-  }
-
-  /** Moves the link's own position, and lets it take the call over where it has reached the client's. */
-  #isLed(source: Source, call: FollowedCall, seq: number): boolean {
-    if (source === 'poll') return true;
-    const position = source.positions.get(call.asked);
-    if (position === undefined || source.epochs.get(call.asked) !== call.epoch) return false;
-    if (seq === position + 1) source.positions.set(call.asked, seq);
-    if (this.#leads.get(call.asked) === source) return true;
-    if (seq !== position + 1 || seq < call.cursor || !this.#mayTakeOver(source, call)) return false;
-    this.#leads.set(call.asked, source);
-    return true;
-  }
-
-  /** A link takes over from an older one only: what the old one brings later than the new one gives it nothing back. */
-  #mayTakeOver(source: Source, call: FollowedCall): boolean {
-    const lead = this.#leads.get(call.asked);
-    return lead === undefined || lead === 'poll' || source === 'poll' || source.id >= lead.id;
-  }
-
-  #subscribe(link: Link, asked: readonly string[]): void {
-    for (let from = 0; from < asked.length; from += SUBSCRIBE_AT_ONCE_COUNT) {
-      const entries = asked.slice(from, from + SUBSCRIBE_AT_ONCE_COUNT).map((id) => {
-        const call = this.#calls.get(id);
-        link.asked.set(id, call?.cursor ?? 0);
-        link.positions.delete(id);
-        return { id, ...(call?.since === undefined ? {} : { since: call.since }) };
-      });
-      this.#out.send(link.id, { subscribe: entries });
-    }
-  }
-
-  #askBoard(link: Link): void {
-    link.boardReady = false;
-    this.#out.send(link.id, { watch: 'board', ...this.#board });
-  }
-
-  #callsOf(callSid: unknown): FollowedCall[] {
-    return typeof callSid === 'string' ? [...this.#calls.values()].filter((call) => call.callSid === callSid) : [];
-  }
-}
+  return {
+    addCall: (id) => {
+      if (calls.has(id)) return false;
+      const call = newCall(id);
+      calls.set(id, call);
+      for (const source of sources) ask(source, [call]);
+      return true;
+    },
+    dropCall: (id) => {
+      const call = calls.get(id);
+      calls.delete(id);
+      // The relay knows one subscription to a call, whatever number of names it goes by here.
+      if (call && !call.refused && !callsWith(({ relaySid }) => relaySid === call.relaySid).length) for (const source of sources) send(source, { unsubscribe: id });
+    },
+    setBoard: (filter) => {
+      board = filter;
+      boardMark = undefined;
+      sources.forEach(askBoard);
+    },
+    dropBoard: () => {
+      board = null;
+      for (const source of sources) send(source, { unwatch: 'board' });
+    },
+    askAll: (link) => {
+      ask(link, [...calls.values()]);
+      if (board) askBoard(link);
+    },
+    askAgain,
+    isReady: (link) => hasBoard(link) && wanted().every((call) => (placeOf(link, call)?.seq ?? -1) >= call.cursor),
+    isBehind: () => {
+      const all = [...sources];
+      return !all.some(hasBoard) || wanted().some((call) => call.cursor < call.head || !all.some((source) => placeOf(source, call)));
+    },
+    question: () => ({
+      calls: wanted()
+        .slice(0, SUBSCRIPTIONS_MAX_COUNT)
+        .map((call) => ({ id: call.asked, epoch: call.epoch, seq: call.epoch && Math.min(...namesOf(call).map(({ cursor }) => cursor)) })),
+      ...(board && { board: { ...board, mark: boardMark } }),
+    }),
+    markBoard: (mark) => {
+      boardMark = mark;
+    },
+    hearHeads: (heads) => {
+      for (const call of calls.values()) {
+        const head = (heads as Partial<Fields> | null | undefined)?.[call.relaySid];
+        if (typeof head === 'number') call.head = head;
+      }
+    },
+    takeFrame: (source, frame, text) => {
+      const { type } = frame;
+      if (type === 'subscription_confirmed') confirmed(source, frame as Fields & Confirmation);
+      else if (type === 'error') refused(source, frame);
+      else if (type !== 'board_snapshot' && type !== 'board_update') ofCall(source, frame, text);
+      else if (board) ofBoard(source, frame, type === 'board_snapshot');
+    },
+  };
+};
 
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as readonly unknown[]) : []);

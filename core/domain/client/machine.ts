@@ -4,394 +4,397 @@
  *
  *   connecting -> live <-> catching_up | unverified      lost -> (reconnects) -> restored -> live      stopped
  *
- * One link leads. When the relay asks to move, a second one is opened before the first is left, and each call changes over
- * when the new link has confirmed from the client's position and reached it: exactly one link leads per call.
+ * One link leads. When the relay asks to move, a second one is opened before the first is left; it leads when it has brought
+ * everything as far as the page has it. Where no link can be had, polls are the source beside the attempts at one.
  */
-import type { Sha256 } from '../digest.ts';
-import { afterClose, backoffMs } from './backoff.ts';
-import type { Confirmation } from './call.ts';
-import { Display } from './display.ts';
-import type { ClientEffect, ClientInput, ClientState, Connection, TimerName } from './effects.ts';
-import { Following } from './following.ts';
-import { fieldsOf, newLink, type Fields, type Link, type Source } from './link.ts';
-import { Outbox } from './outbox.ts';
-import { Polling } from './polling.ts';
+import { INTERIM_AGE_MAX_MS, POLL_WAIT_MAX_SECONDS } from '../../protocol/limits.ts';
+import { backoffMs, isFinal, TOKEN_EXPIRED } from './backoff.ts';
+import type { Act, ByName, ClientEffect, ClientInput, ClientMachine, ClientOptions, Connection, TimerName, TokenPurpose } from './effects.ts';
+import { newStates } from './states.ts';
+import { FRESH_MAX_MS, GOOD_CONNECTION_MS, OPENING_MAX_MS, POLL_AFTER_FAILURES, PONG_MAX_MS, RESTORED_MS, SILENCE_MAX_MS, VERIFIED_LAG_MAX_MS } from './times.ts';
+import { newFollowing } from './following.ts';
+import { fieldsOf, newLink, POLLS, timeOf, type Fields, type Link } from './link.ts';
+import { newServerClock } from './server-clock.ts';
 
-export interface ClientOptions {
-  /** 0 <= x < 1. */
-  readonly random: () => number;
-  /** null: this page cannot hash, so nothing can be proved complete. */
-  readonly sha256: Sha256 | null;
-  /** Whether there is a `/poll` to fall back to. */
-  readonly canPoll: boolean;
-}
+export const newClientMachine = ({ random, sha256, canPoll }: ClientOptions): ClientMachine => {
+  /** Monotonic time. */
+  let now = 0;
+  let effects: ClientEffect[] = [];
+  /** Timers that are waited for. */
+  const due = new Map<TimerName, { readonly at: number; readonly run: (() => void) | undefined }>();
 
-/** A connection that is not up by then is given up. */
-const OPENING_MAX_MS = 10_000;
-/** Nothing at all for this long: the connection is dead, whatever the socket says. */
-const SILENCE_MAX_MS = 50_000;
-/** After a sleep the socket has this long to show that it lives. */
-const PONG_MAX_MS = 5_000;
-/** Failures in a row after which the client polls beside its attempts. */
-const POLL_AFTER_FAILURES = 3;
-/** A connection that lasted this long was a good one: the next attempt begins without a grudge. */
-const GOOD_CONNECTION_MS = 10_000;
+  const act: Act = (...effect) => {
+    effects.push(effect);
+  };
+  const send = ({ id: link }: Link, message: object): void => {
+    if (link !== POLLS) act('send', link, JSON.stringify(message));
+  };
+  const timer = (name: TimerName, ms: number, run?: () => void): void => {
+    due.set(name, { at: now + ms, run });
+    act('timer', name, ms);
+  };
+  const cancel = (...names: readonly TimerName[]): void => {
+    for (const name of names) if (due.delete(name)) act('cancel', name);
+  };
+  const dueAt = (name: TimerName): number => due.get(name)?.at ?? Infinity;
 
-const TIMERS: readonly TimerName[] = ['retry', 'move', 'opening', 'opening_next', 'silence', 'pong', 'ask_again', 'poll', 'fresh', 'restored'];
-
-export class ClientMachine {
-  readonly #options: ClientOptions;
-  readonly #out = new Outbox();
-  readonly #following: Following;
-  readonly #polling: Polling;
-  readonly #display: Display;
-  #lead: Link | null = null;
+  let started = false;
+  let stopped = false;
+  /** Whether there is a network, once it was started. */
+  let online = false;
+  let lead: Link | undefined;
   /** The link that is to lead after a move. */
-  #next: Link | null = null;
-  #links = 0;
-  #tokenFor: 'link' | 'move' | null = null;
-  #failures = 0;
-  #freshTokenTried = false;
-  /** Whether the socket has yet to show that it lives: a heartbeat may have waited in it since before a sleep. */
-  #suspected = false;
-  #started = false;
-  #stopped = false;
+  let next: Link | undefined;
+  let links = POLLS;
+  /** A token for a link is awaited. */
+  let asking = false;
+  let failures = 0;
+  let freshTokenTried = false;
+  /** As a source of frames; null: no polls are made. */
+  let polls: Link | null = null;
+  /** Whether the last poll was answered. */
+  let pollsWork = false;
+  /** What the poll under way waits for; null: none is. */
+  let pollAwaits: '' | 'token' | 'answer' | null = null;
+  let pollFailures = 0;
 
-  constructor(options: ClientOptions) {
-    this.#options = options;
-    this.#following = new Following(this.#out, options.sha256);
-    this.#polling = new Polling(this.#out, options.random);
-    this.#display = new Display(this.#out);
-  }
+  let verifiedAt: number | null = null;
+  let connection: Connection = { state: 'connecting', via: null, since: 0, retryAt: null, verifiedAt };
 
-  get state(): ClientState {
-    return this.#display.connection.state;
-  }
+  /** Links that are up, and polls while they are made. */
+  const sources = new Set<Link>();
+  const isUp = (link: Link | undefined): link is Link => link !== undefined && sources.has(link);
 
-  get connection(): Connection {
-    return this.#display.connection;
-  }
+  const clock = newServerClock();
+  const stateOf = newStates(
+    () => timer('restored', RESTORED_MS),
+    () => due.has('restored'),
+  );
+  const following = newFollowing(sha256, sources, act, send, timer);
 
-  /** The server's clock at that monotonic time, in milliseconds; null: no relay has told its time. */
-  serverNow(now: number): number | null {
-    return this.#display.clock.at(now);
-  }
-
-  /** Takes one input; answers what to do, in order. `now`: monotonic milliseconds. */
-  input(input: ClientInput, now: number): readonly ClientEffect[] {
-    this.#out.now = now;
-    if (!this.#stopped) this.#take(input);
-    const via = this.#lead?.phase === 'established' ? 'socket' : this.#polling.works ? 'poll' : null;
-    this.#display.show({ stopped: this.#stopped, via, behind: this.#following.behind(this.#lead) });
-    return this.#out.flush();
-  }
-
-  #take(input: ClientInput): void {
-    switch (input.on) {
-      case 'start':
-        this.#started = true;
-        this.#display.begin();
-        this.#connect();
-        return;
-      case 'stop':
-        this.#stop(null);
-        return;
-      case 'token':
-        this.#token(input.for, input.token);
-        return;
-      case 'closed':
-        this.#closed(input.link, input.code);
-        return;
-      case 'frame':
-        this.#linkFrame(input.link, input.text);
-        return;
-      case 'polled':
-        this.#polled(input.status, input.frames, input.boardMark);
-        return;
-      case 'timer':
-        this.#timer(input.name);
-        return;
-      case 'offline':
-        this.#display.network(true);
-        this.#out.cancel('retry');
-        return;
-      case 'online':
-        this.#display.network(false);
-        this.#suspect();
-        if (this.#lead === null && this.#started) this.#out.timer('retry', backoffMs(0, this.#options.random()));
-        return;
-      case 'wake':
-        this.#suspect();
-        // A poll that was under way may never be answered.
-        this.#polling.anew();
-        if (this.#started) this.#connect();
-        return;
-      case 'follow':
-        if (this.#following.follow(input.id, this.#established())) this.#polling.anew();
-        return;
-      case 'unfollow':
-        this.#following.unfollow(input.id, this.#established());
-        this.#tryPromote();
-        return;
-      case 'watch':
-        this.#following.watch(input.filter, this.#established());
-        this.#polling.anew();
-        return;
-      case 'unwatch':
-        this.#following.unwatch(this.#established());
-        this.#polling.anew();
-        return;
-    }
-  }
+  /** Nothing is confirmed until the next heartbeat. */
+  const doubt = (): void => cancel('fresh');
 
   // --- Connecting ---
 
-  #connect(): void {
-    if (this.#tokenFor !== null || this.#lead !== null || this.#display.offline) return;
-    this.#out.cancel('retry');
-    this.#tokenFor = 'link';
-    this.#out.push({ do: 'ask_token', for: 'link' });
-  }
+  const askToken = (): void => {
+    asking = true;
+    act('ask_token', 'link');
+  };
 
-  #token(purpose: 'link' | 'poll' | 'refresh', token: string | null): void {
-    if (purpose === 'poll') this.#polling.token(token, this.#following.question());
-    else if (purpose === 'refresh') {
-      if (token !== null && this.#lead?.phase === 'established') this.#out.send(this.#lead.id, { auth: token });
-    } else {
-      this.#tokenFor = null;
-      if (token === null) this.#failed();
-      else if (this.#lead === null || this.#next === null) this.#open(token);
-    }
-  }
+  const connect = (): void => {
+    if (asking || lead || !online) return;
+    cancel('retry');
+    askToken();
+  };
+
+  const retry = (after: number): void => {
+    if (online) timer('retry', backoffMs(after, random()), connect);
+  };
+
+  const move = (ms: number): void => {
+    timer('move', ms, () => {
+      if (isUp(lead) && !next && !asking) askToken();
+    });
+  };
 
   /** Opens a link: beside the one that leads, if there is one. */
-  #open(token: string): void {
-    const link = newLink(++this.#links);
-    const replaces = this.#lead?.connectionId ?? null;
-    this.#out.timer(this.#lead === null ? 'opening' : 'opening_next', OPENING_MAX_MS);
-    if (this.#lead === null) this.#lead = link;
-    else this.#next = link;
-    this.#out.push({ do: 'open', link: link.id, token, replaces });
-  }
+  const open = (token: string): void => {
+    const link = newLink(++links, !lead);
+    const replaces = lead?.connectionId;
+    if (lead) next = link;
+    else lead = link;
+    timer(`opening ${link.id}`, OPENING_MAX_MS, () => giveUp(link));
+    act('open', link.id, token, typeof replaces === 'string' ? replaces : null);
+  };
 
-  #closed(id: number, code: number): void {
-    if (this.#next?.id === id) {
-      this.#dropNext(this.#next);
-      return;
+  const close = (link: Link | undefined): void => {
+    if (link) act('close', link.id);
+  };
+
+  const giveUp = (link: Link | undefined): void => {
+    close(link);
+    closed(link, 1006);
+  };
+
+  const failed = (): void => {
+    failures++;
+    // Where a move did not work, the old link still leads.
+    if (lead) move(backoffMs(failures, random()));
+    else {
+      if (failures >= POLL_AFTER_FAILURES && canPoll && !polls) {
+        sources.add((polls = newLink(POLLS)));
+        poll();
+      }
+      retry(failures);
     }
-    const link = this.#lead;
-    if (link?.id !== id) return;
-    this.#leave(link);
-    if (link.phase === 'established' && this.#out.now - link.establishedAt >= GOOD_CONNECTION_MS) this.#failures = 0;
-    const what = afterClose(code);
-    if (what === 'stop' || (what === 'fresh_token' && this.#freshTokenTried)) this.#stop(code);
-    else if (this.#next !== null) this.#promote(this.#next);
-    else if (what === 'fresh_token') {
-      this.#freshTokenTried = true;
-      this.#connect();
-    } else this.#failed();
-  }
+  };
 
-  #leave(link: Link): void {
-    this.#lead = null;
-    this.#suspected = false;
-    this.#out.cancel('opening', 'silence', 'pong', 'move');
-    this.#following.left(link, null);
-    this.#display.degraded = false;
-    if (!this.#polling.on) this.#display.doubt();
-  }
-
-  #failed(): void {
-    this.#failures++;
-    if (this.#lead !== null) {
-      // The move did not work; the old link still leads.
-      this.#out.timer('move', backoffMs(this.#failures, this.#options.random()));
-      return;
+  const closed = (link: Link | undefined, code: number): void => {
+    if (!link) return;
+    sources.delete(link);
+    cancel(`opening ${link.id}`);
+    if (link !== next) leadClosed(link, code);
+    else {
+      next = undefined;
+      // What it alone had heard of, a new epoch for one, is asked for on the old one.
+      if (isUp(lead)) following.askAgain(lead);
+      failed();
     }
-    if (this.#failures >= POLL_AFTER_FAILURES && this.#options.canPoll) this.#polling.start();
-    if (!this.#display.offline) this.#out.timer('retry', backoffMs(this.#failures, this.#options.random()));
-  }
+  };
 
-  /** The new link failed: what had changed over to it goes back to the old one. */
-  #dropNext(link: Link): void {
-    this.#next = null;
-    this.#out.cancel('opening_next');
-    this.#following.left(link, this.#lead);
-    this.#failed();
-  }
+  const leadClosed = (link: Link, code: number): void => {
+    lead = next;
+    next = undefined;
+    cancel('silence', 'pong', 'move');
+    if (!polls) doubt();
+    if (now - link.upAt >= GOOD_CONNECTION_MS) failures = 0;
+    if (isFinal(code) && (code !== TOKEN_EXPIRED || freshTokenTried)) stop(code);
+    else if (lead) leads(lead);
+    else if (code === TOKEN_EXPIRED) {
+      freshTokenTried = true;
+      connect();
+    } else failed();
+  };
 
-  #stop(code: number | null): void {
-    this.#stopped = true;
-    for (const link of [this.#lead, this.#next]) if (link !== null) this.#out.push({ do: 'close', link: link.id });
-    this.#polling.stop();
-    this.#out.cancel(...TIMERS);
-    this.#lead = null;
-    this.#next = null;
-    this.#out.emit({ kind: 'stopped', code });
-  }
+  const stop = (code: number | null): void => {
+    stopped = true;
+    close(lead);
+    close(next);
+    lead = next = undefined;
+    stopPolls();
+    cancel(...due.keys());
+    act('stopped', code);
+  };
 
   // --- A link's life ---
 
-  #linkFrame(id: number, text: string): void {
-    const link = this.#lead?.id === id ? this.#lead : this.#next?.id === id ? this.#next : null;
+  const linkFrame = (link: Link | undefined, text: string): void => {
+    if (!link) return;
     const frame = fieldsOf(text);
-    if (link === null || frame === null) return;
-    if (link === this.#lead) {
-      this.#out.cancel('pong');
-      this.#out.timer('silence', SILENCE_MAX_MS);
+    if (link.leads) {
+      heard();
+      if (frame['type'] === 'pong') link.suspected = false;
     }
-    if (frame['type'] === 'pong' && link === this.#lead) this.#suspected = false;
-    if (frame['type'] === 'system_message') this.#system(link, frame['data']);
-    else this.#frame(link, frame, text);
-    this.#tryPromote();
-  }
+    if (frame['type'] === 'system_message') system(link, (frame['data'] ?? {}) as Fields);
+    else take(link, frame, text);
+    changeOver();
+  };
 
-  #system(link: Link, data: unknown): void {
-    if (typeof data !== 'object' || data === null) return;
-    const message = data as Fields;
-    const leads = link === this.#lead;
-    switch (message['event']) {
-      case 'connection_established':
-        this.#display.clock.hear(Date.parse(String(message['server_time'])), this.#out.now);
-        this.#up(link, message['connection_id']);
-        return;
-      case 'token_expiring':
-        if (leads) this.#out.push({ do: 'ask_token', for: 'refresh' });
-        return;
-      case 'move':
-        // Half of the time is left for taking over.
-        if (leads && this.#next === null) this.#out.timer('move', Math.round((this.#options.random() * Number(message['within_ms'])) / 2) || 0);
-        return;
-      case 'degraded':
-      case 'restored':
-        if (leads) this.#display.degraded = message['event'] === 'degraded';
-        return;
-      default:
-        return;
-    }
-  }
+  /** Nothing that was said of the link before changes when it leads from now on; that it is silent does. */
+  const leads = (link: Link): void => {
+    link.leads = true;
+    heard();
+  };
 
-  #up(link: Link, connectionId: unknown): void {
-    link.phase = 'established';
-    link.establishedAt = this.#out.now;
-    link.connectionId = typeof connectionId === 'string' ? connectionId : null;
-    this.#out.cancel(link === this.#lead ? 'opening' : 'opening_next');
-    this.#freshTokenTried = false;
-    this.#following.begin(link);
-    if (link === this.#next) return;
-    this.#polling.stop();
-    this.#following.left('poll', null);
-  }
+  const heard = (): void => {
+    cancel('pong');
+    timer('silence', SILENCE_MAX_MS, () => giveUp(lead));
+  };
 
-  /** The old link is left when everything has changed over. */
-  #tryPromote(): void {
-    if (this.#next !== null && this.#following.ledBy(this.#next)) this.#promote(this.#next);
-  }
+  const system = (link: Link, data: Fields): void => {
+    const { event } = data;
+    if (event === 'connection_established') up(link, data);
+    if (event === 'degraded' || event === 'restored') link.degraded = event === 'degraded';
+    if (event === 'token_expiring' && link.leads) act('ask_token', 'refresh');
+    // Half of the time is left for taking over.
+    if (event === 'move' && link.leads && !next) move(((random() * Number(data['within_ms'])) / 2) | 0);
+  };
 
-  #promote(link: Link): void {
-    const old = this.#lead;
-    this.#lead = link;
-    this.#suspected = false;
-    this.#next = null;
-    this.#out.cancel('opening_next', 'move');
-    if (old !== null) {
-      this.#following.left(old, null);
-      this.#out.push({ do: 'close', link: old.id });
-    }
-    this.#following.lead(link);
-    this.#out.timer(link.phase === 'opening' ? 'opening' : 'silence', link.phase === 'opening' ? OPENING_MAX_MS : SILENCE_MAX_MS);
-    this.#display.degraded = false;
-  }
+  const up = (link: Link, { server_time: serverTime, connection_id: connectionId }: Fields): void => {
+    clock.hear(timeOf(serverTime), now);
+    link.upAt = now;
+    link.connectionId = connectionId;
+    cancel(`opening ${link.id}`);
+    freshTokenTried = false;
+    if (link.leads) stopPolls();
+    sources.add(link);
+    following.askAll(link);
+  };
 
-  #frame(source: Source, frame: Fields, text: string): void {
-    switch (frame['type']) {
-      case 'heartbeat':
-        if (source === this.#next) return;
-        if (source === 'poll' || !this.#suspected) this.#display.heartbeat(frame);
-        this.#following.heads(frame['heads']);
-        return;
-      case 'subscription_confirmed':
-        this.#following.confirmed(source, frame as Fields & Confirmation);
-        return;
-      case 'history_lost':
-        this.#following.historyLost(source, frame);
-        return;
-      case 'error':
-        this.#following.error(source, frame);
-        return;
-      case 'board_snapshot':
-      case 'board_update':
-        this.#following.boardFrame(source, frame);
-        return;
-      default:
-        this.#following.event(source, frame, text, (timestamp) => this.#display.isOld(timestamp));
-    }
-  }
+  /** The old link is left when the new one is as far as the page. */
+  const changeOver = (): void => {
+    if (!lead || !isUp(next) || !following.isReady(next)) return;
+    close(lead);
+    sources.delete(lead);
+    cancel('move');
+    lead = next;
+    next = undefined;
+    leads(lead);
+  };
 
-  #polled(status: number | null, frames: readonly unknown[], boardMark: string | undefined): void {
-    if (!this.#polling.answered()) return;
-    if (status === 403) this.#stop(status);
-    else if (status !== 200) this.#polling.failed();
-    else {
-      this.#following.boardSeen(boardMark);
-      // An event's text is a fixed point of JSON, so this is the text that was logged.
-      const fields = frames.filter((frame): frame is Fields => typeof frame === 'object' && frame !== null);
-      for (const frame of fields) this.#frame('poll', frame, JSON.stringify(frame));
-      this.#polling.worked(!fields.some((frame) => frame['type'] === 'error' && frame['retryable'] === true));
-    }
-  }
+  const take = (source: Link, frame: Fields, text: string): void => {
+    // Of what has no number an interim turn alone says when it was: one that is older is not what is being said.
+    if (frame['seq'] === undefined && (clock.at(now) ?? NaN) - timeOf(frame['timestamp']) > INTERIM_AGE_MAX_MS) return;
+    if (frame['type'] !== 'heartbeat') following.takeFrame(source, frame, text);
+    else if (source.leads) heartbeat(source, frame);
+  };
 
-  // --- Time ---
-
-  #timer(name: TimerName): void {
-    this.#out.came(name);
-    switch (name) {
-      case 'retry':
-        this.#connect();
-        return;
-      case 'move':
-        if (this.#lead?.phase !== 'established' || this.#next !== null || this.#tokenFor !== null) return;
-        this.#tokenFor = 'move';
-        this.#out.push({ do: 'ask_token', for: 'link' });
-        return;
-      case 'opening_next':
-        if (this.#next !== null) this.#giveUp(this.#next);
-        return;
-      case 'opening':
-      case 'silence':
-      case 'pong':
-        if (this.#lead !== null) this.#giveUp(this.#lead);
-        return;
-      case 'ask_again':
-        for (const link of this.#established()) this.#following.askAgain(link);
-        return;
-      case 'poll':
-        this.#polling.next();
-        return;
-      case 'restored':
-        this.#display.restoredShown();
-        return;
-      case 'fresh':
-        this.#display.overdue();
-        return;
-    }
-  }
-
-  #giveUp(link: Link): void {
-    this.#out.push({ do: 'close', link: link.id });
-    this.#closed(link.id, 1006);
-  }
+  const heartbeat = (source: Link, frame: Fields): void => {
+    following.hearHeads(frame['heads']);
+    const serverTime = timeOf(frame['server_time']);
+    if (!serverTime || source.suspected) return;
+    clock.hear(serverTime, now);
+    const verified = timeOf(frame['verified_at']);
+    if (verified) verifiedAt = verified;
+    if (serverTime - verified <= VERIFIED_LAG_MAX_MS) timer('fresh', FRESH_MAX_MS);
+    else doubt();
+  };
 
   /** The machine may have slept, or the network changed: what was confirmed before says nothing of now, until the socket has shown that it lives. */
-  #suspect(): void {
-    this.#display.doubt();
-    if (this.#lead?.phase !== 'established') return;
-    this.#suspected = true;
-    this.#out.send(this.#lead.id, { ping: 'wake' });
-    this.#out.timer('pong', PONG_MAX_MS);
-  }
+  const suspect = (): void => {
+    doubt();
+    if (!isUp(lead)) return;
+    lead.suspected = true;
+    send(lead, { ping: 'wake' });
+    timer('pong', PONG_MAX_MS, () => giveUp(lead));
+  };
 
-  #established(): Link[] {
-    return [this.#lead, this.#next].filter((link): link is Link => link?.phase === 'established');
-  }
-}
+  // --- Polls: one after another, each from where the client then is ---
+
+  /** Begins a poll unless one is under way. */
+  const poll = (): void => {
+    if (!polls || pollAwaits) return;
+    pollAwaits = 'token';
+    act('ask_token', 'poll');
+  };
+
+  const abortPoll = (): void => {
+    if (pollAwaits === 'answer') act('abort_poll');
+    pollAwaits = null;
+  };
+
+  /** What is asked for has changed: a poll that waits for the old question is given up. One that has no token yet asks the new one. */
+  const pollAnew = (): void => {
+    if (pollAwaits !== 'token') abortPoll();
+    poll();
+  };
+
+  const stopPolls = (): void => {
+    if (polls) sources.delete(polls);
+    polls = null;
+    pollsWork = false;
+    cancel('poll');
+    abortPoll();
+  };
+
+  const pollLater = (): void => timer('poll', backoffMs(++pollFailures, random()), poll);
+
+  const polled = (status: number | null, frames: readonly unknown[], boardMark: string | undefined): void => {
+    if (!polls || pollAwaits !== 'answer') return;
+    pollAwaits = null;
+    pollsWork = status === 200;
+    if (status === 403) stop(status);
+    else if (pollsWork) answered(polls, frames.filter(Boolean) as Fields[], boardMark);
+    else pollLater();
+  };
+
+  const answered = (source: Link, frames: readonly Fields[], boardMark: string | undefined): void => {
+    following.markBoard(boardMark);
+    source.boardPart = [];
+    // An event's text is a fixed point of JSON, so this is the text that was logged.
+    for (const frame of frames) take(source, frame, JSON.stringify(frame));
+    // Where something could not be answered the relay has to be given time, or polls would follow each other at once.
+    if (frames.some((frame) => frame['type'] === 'error' && frame['retryable'] === true)) pollLater();
+    else {
+      pollFailures = 0;
+      poll();
+    }
+  };
+
+  const tokenGiven: Readonly<Record<TokenPurpose, (given: string | null) => void>> = {
+    link: (given) => {
+      asking = false;
+      if (given) open(given);
+      else failed();
+    },
+    poll: (given) => {
+      if (pollAwaits !== 'token') return;
+      pollAwaits = given && 'answer';
+      pollsWork &&= given !== null;
+      if (given) act('poll', given, { ...following.question(), wait: POLL_WAIT_MAX_SECONDS });
+      else pollLater();
+    },
+    refresh: (given) => {
+      if (given && isUp(lead)) send(lead, { auth: given });
+    },
+  };
+
+  const show = (): void => {
+    const via = !online || stopped ? null : isUp(lead) ? 'socket' : pollsWork ? 'poll' : null;
+    // Not by the timer alone: that of a page in the background comes late, and another a fraction of a millisecond early.
+    const confirmed = due.has('fresh') && now < dueAt('fresh') && !lead?.degraded;
+    const state = stopped ? 'stopped' : stateOf(via !== null, following.isBehind(), confirmed);
+    const retryAt = via ? Infinity : Math.min(dueAt('retry'), dueAt('poll'));
+    const before = connection;
+    connection = { state, via, since: state === before.state ? before.since : now, retryAt: retryAt < Infinity ? retryAt : null, verifiedAt };
+    if (state !== before.state) act('state', state);
+    // The same object until something of it changes.
+    else if (JSON.stringify(connection) === JSON.stringify(before)) connection = before;
+  };
+
+  const linkOf = (id: number): Link | undefined => [lead, next].find((link) => link?.id === id);
+
+  const inputs: ByName<ClientInput> = {
+    start: () => {
+      started = online = true;
+      connection = { ...connection, since: now };
+      connect();
+    },
+    stop: () => stop(null),
+    token: (purpose, given) => tokenGiven[purpose](given),
+    closed: (id, code) => closed(linkOf(id), code),
+    frame: (id, text) => linkFrame(linkOf(id), text),
+    polled,
+    timer: (name) => {
+      const run = due.get(name)?.run;
+      due.delete(name);
+      run?.();
+    },
+    offline: () => {
+      online = false;
+      cancel('retry');
+    },
+    online: () => {
+      online = started;
+      suspect();
+      // The network is another one: nobody is to blame for what failed before.
+      if (!lead) retry(0);
+    },
+    wake: () => {
+      suspect();
+      // A poll that was under way may never be answered.
+      pollAnew();
+      connect();
+    },
+    follow: (id) => {
+      if (following.addCall(id)) pollAnew();
+    },
+    unfollow: (id) => {
+      following.dropCall(id);
+      changeOver();
+    },
+    watch: (filter) => {
+      following.setBoard(filter);
+      pollAnew();
+    },
+    unwatch: () => {
+      following.dropBoard();
+      pollAnew();
+    },
+  };
+
+  return {
+    get connection() {
+      return connection;
+    },
+    serverNow: clock.at,
+    input: (at, ...[on, ...given]) => {
+      now = at;
+      effects = [];
+      if (!stopped) (inputs[on] as (...given: readonly unknown[]) => void)(...given);
+      show();
+      return effects;
+    },
+  };
+};

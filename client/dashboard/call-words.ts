@@ -7,7 +7,7 @@ export const UNNAMED_CALL = 'Call not started here';
 
 /** How much of the call is on the screen. */
 export const TRUST_WORDS: Readonly<Record<Trust, string>> = {
-  arriving: 'Not finished',
+  arriving: 'Still arriving',
   complete: 'Complete, proved',
   cannot_prove: 'Complete, not proved',
   missing: 'Something is missing',

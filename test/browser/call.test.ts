@@ -45,7 +45,7 @@ describe('the panel of a call', () => {
     const page = await opened(call.id);
     await waitForWords(page, ['Hello, dispatch here.']);
     await page.getByText('Talking').last().waitFor();
-    await page.getByText('Record: not finished').waitFor();
+    await page.getByText('Record: still arriving').waitFor();
 
     // What is being spoken is seen, and not read out.
     await call.say('driver', 'I was a', { turn_id: 'b', state: 'interim', time_in_call_secs: 4 });

@@ -1,15 +1,14 @@
 /**
- * Builds what is deployed: `functions/dist` (three functions, one bundle, with a package.json for Google's buildpack), `ws-relay/dist`
- * (the relay, nothing to install) and `client/dist` (the dashboard, for Firebase Hosting). `npm run build`, or
- * `node scripts/build.ts <folder>` to build elsewhere.
+ * Builds the servers that are deployed: `functions/dist` (three functions, one bundle, with a package.json for Google's buildpack) and
+ * `ws-relay/dist` (the relay, nothing to install). Part of `npm run build`; `node scripts/build.ts <folder>` builds elsewhere, as the
+ * relay's image does, which has nothing of the page.
  *
  * Everything is in the bundle but functions-framework: the process that serves a function is the framework's own, and a second copy
  * of it would not know what the first was told. Names are kept, since Google's clients look at the names of their classes.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
-import { dashboardFiles } from '../local/dashboard-bundle.ts';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const FRAMEWORK = '@google-cloud/functions-framework';
@@ -53,10 +52,10 @@ interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
-/** @param to the folder that gets `functions/dist`, `ws-relay/dist` and `client/dist` */
+/** @param to the folder that gets `functions/dist` and `ws-relay/dist` */
 export const buildDeployables = async (to: string): Promise<void> => {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
-  await Promise.all([buildFunctions(join(to, 'functions', 'dist'), manifest), buildRelay(join(to, 'ws-relay', 'dist')), buildDashboard(join(to, 'client', 'dist'))]);
+  await Promise.all([buildFunctions(join(to, 'functions', 'dist'), manifest), buildRelay(join(to, 'ws-relay', 'dist'))]);
 };
 
 const buildFunctions = async (folder: string, { version, dependencies }: Manifest): Promise<void> => {
@@ -83,15 +82,6 @@ const buildRelay = async (folder: string): Promise<void> => {
   const chunks = await bundle('main', 'ws-relay/main.ts', folder);
   writeFileSync(join(folder, 'compile.js'), COMPILE.replace('$FILES', JSON.stringify(chunks)));
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ private: true, type: 'module' })}\n`);
-};
-
-/** @param folder the one that gets the page and its assets */
-export const buildDashboard = async (folder: string): Promise<void> => {
-  empty(folder);
-  for (const { path, body } of await dashboardFiles()) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), body);
-  }
 };
 
 /** @returns what the entry imports of it, as paths beside it */

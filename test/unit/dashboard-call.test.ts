@@ -35,7 +35,7 @@ describe('a call taken along', () => {
         'Call: EL_1',
         'Conversation: conv_1',
         'Started: 2026-11-22 07:00:00 UTC',
-        'Record: Not finished',
+        'Record: Still arriving',
         'Outcome: Succeeded',
         'Duration: 0:41',
         'Cost: $0.12',

@@ -66,10 +66,8 @@ export const newClientMachine = ({ random, sha256, canPoll }: ClientOptions): Cl
   const isUp = (link: Link | undefined): link is Link => link !== undefined && sources.has(link);
 
   const clock = newServerClock();
-  const stateOf = newStates(
-    () => timer('restored', RESTORED_MS),
-    () => due.has('restored'),
-  );
+  const showRestored = (): void => timer('restored', RESTORED_MS);
+  const stateOf = newStates(showRestored, () => due.has('restored'));
   const following = newFollowing(sha256, sources, act, send, timer);
 
   /** Nothing is confirmed until the next heartbeat. */

@@ -1,22 +1,34 @@
-/** `npm run bench [-- <name> ...] [--rounds n] [--json]`: each figure beside a baseline of the same interleaved rounds. Nothing of it is a test. */
+/**
+ * `npm run bench [-- <name> ... | all] [--rounds n] [--json] [--keep]`: each figure beside a baseline of the same interleaved rounds.
+ * Nothing of it is a test. `--keep` writes the results to `docs/bench/`.
+ */
 import { parseArgs } from 'node:util';
-import { tableOf, type Bench } from './figures.ts';
+import { tableOf, type Bench } from './harness/figures.ts';
+import { jsonOf, keep, keptOf } from './harness/kept.ts';
+import { placeLoad } from './harness/process.ts';
 import { screenBench } from './screen.ts';
 
 const BENCHES: readonly Bench[] = [screenBench];
 /** Fewer say little on a noisy machine. */
 const ROUNDS = 5;
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: String(ROUNDS) }, json: { type: 'boolean', default: false } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: String(ROUNDS) }, json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+});
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error('--rounds has to be a whole number from 1 to 100');
 
-const unknown = positionals.filter((name) => BENCHES.every((bench) => bench.name !== name));
-if (unknown.length > 0 || positionals.length === 0) {
-  process.stdout.write(`npm run bench -- <name> ... [--rounds ${ROUNDS}] [--json]\n${BENCHES.map(({ name, what }) => `  ${name}  ${what}\n`).join('')}`);
+const names = positionals.includes('all') ? BENCHES.map(({ name }) => name) : positionals;
+const unknown = names.filter((name) => BENCHES.every((bench) => bench.name !== name));
+if (unknown.length > 0 || names.length === 0) {
+  const longest = Math.max(...BENCHES.map(({ name }) => name.length));
+  process.stdout.write(`npm run bench -- <name> ... | all [--rounds ${ROUNDS}] [--json] [--keep]\n${BENCHES.map(({ name, what }) => `  ${name.padEnd(longest)}  ${what}\n`).join('')}`);
   if (unknown.length > 0) throw new Error(`no such benchmark: ${unknown.join(', ')}`);
 }
-for (const bench of BENCHES.filter(({ name }) => positionals.includes(name))) {
-  const result = await bench.run(rounds, (line) => void process.stderr.write(`${line}\n`));
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `\n${tableOf(result).join('\n')}\n`);
+for (const bench of BENCHES.filter(({ name }) => names.includes(name))) {
+  placeLoad(bench.together !== true);
+  const result = keptOf(await bench.run(rounds, (line) => void process.stderr.write(`${bench.name}: ${line}\n`)), rounds);
+  if (values.keep) keep(result);
+  process.stdout.write(values.json ? jsonOf(result) : `\n${tableOf(result).join('\n')}\n`);
 }

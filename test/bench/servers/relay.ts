@@ -1,0 +1,83 @@
+/**
+ * The relay as shipped, fed over a bus in its own process: real tokens and rights, cursors, back-pressure, metrics, log lines, wheel,
+ * comparison. Only the log and the directory are in memory: nothing of what is measured reads them but to find a call.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { generateKeyPair, exportJWK } from 'jose';
+import type { User } from '../../../ports/directory.ts';
+import { memoryBus } from '../../../ports/event-bus.memory.ts';
+import { joseIdentity, joseIssuer } from '../../../ports/identity.jose.ts';
+import { jsonLog } from '../../../ports/log.json.ts';
+import { prometheusMetrics } from '../../../ports/metrics.prometheus.ts';
+import { systemRuntime } from '../../../ports/runtime.system.ts';
+import { createRelay } from '../../../ws-relay/relay.ts';
+import { relayLog } from '../../fixtures/relay-log.ts';
+import { answering } from '../harness/answering.ts';
+import { callOf, epochOf, feed, prepared, TENANT, type Course, type EventsMessage } from './feeding.ts';
+
+const USER = 'ann';
+const user: User = { user: USER, tenant: TENANT, username: USER, password: null, roles: ['dispatcher'], disabled: false, tokens_valid_from: 0, failed_sign_ins: 0, sign_in_blocked_until: 0 };
+
+const runtime = systemRuntime();
+const bus = memoryBus();
+const callLog = relayLog(runtime);
+const metrics = prometheusMetrics();
+const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+const issuer = joseIssuer({ signingKey: JSON.stringify(await exportJWK(privateKey)), publicKeys: null, runtime });
+let logged = 0;
+
+const relay = createRelay({
+  callLog,
+  bus,
+  directory: {
+    user: async (id) => (id === USER ? user : null),
+    signInEnded: async () => false,
+    takeTicket: async () => null,
+    servingRevision: async () => null,
+    check: async () => undefined,
+  },
+  identity: joseIdentity({ publicKeys: () => issuer.publicKeys(), issuers: [], runtime, fetch: globalThis.fetch }),
+  runtime,
+  // Lines are made as shipped; where they go is no part of it.
+  log: jsonLog('info', (line) => (logged += line.length)),
+  metrics,
+  options: { allowedOrigins: [], allowQueryToken: false, maxConnectionsPerUser: 20_000, maxConnections: 20_000, version: 'bench', metricsOpen: true, moveAfterMs: null, revision: null },
+});
+await relay.start();
+const server = createServer((request, response) => void relay.handleRequest(request, response));
+server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
+await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', 4_096, resolve));
+
+/** @param sid of the sign-in */
+const tokenOf = async (sid: string): Promise<string> => {
+  const issued = await issuer.issue({ user: USER, username: USER, tenant: TENANT, roles: ['dispatcher'], sid, signed_in_at: Math.floor(runtime.now() / 1000) });
+  return issued.token;
+};
+
+let messages: readonly EventsMessage[] = [];
+
+answering({
+  listening: async () => ({ port: (server.address() as AddressInfo).port, token: await tokenOf('sid-ann') }),
+  /** So many tokens, each of a sign-in of its own. */
+  tokens: (count: number) => Promise.all(Array.from({ length: count }, (_, place) => tokenOf(`sid-${place}-${runtime.randomHex(4)}`))),
+  /** Calls that can be watched. */
+  calls: ({ name, calls }: Course) => {
+    for (let call = 0; call < calls; call++) callLog.add(callOf(name, call), { epoch: epochOf(callOf(name, call)), conversation_id: `conv_${callOf(name, call)}` });
+  },
+  prepare: (course: Course) => {
+    messages = prepared(course);
+  },
+  feed: (course: Course) => feed(messages, course, (message) => bus.publish(message)),
+  /** Says one more line in each of these calls, as the log and the bus tell of it. */
+  say: async ({ name, calls }: { readonly name: string; readonly calls: readonly number[] }) => {
+    for (const call of calls) {
+      const callSid = callOf(name, call);
+      const said = callLog.say(callSid, `Line at ${runtime.now()}`);
+      await bus.publish({ kind: 'events', tenant: TENANT, call_sid: callSid, epoch: epochOf(callSid), first_seq: said[0]?.seq ?? 1, texts: said.map(({ text }) => text), at: runtime.now() });
+    }
+  },
+  reads: () => callLog.asked,
+  logged: () => logged,
+  metrics: () => metrics.text(),
+});

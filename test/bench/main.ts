@@ -3,12 +3,17 @@
  * Nothing of it is a test. `--keep` writes the results to `docs/bench/`.
  */
 import { parseArgs } from 'node:util';
+import { deliverBench } from './deliver.ts';
+import { appendBench } from './append.ts';
+import { ingestBench } from './ingest.ts';
 import { tableOf, type Bench } from './harness/figures.ts';
 import { jsonOf, keep, keptOf } from './harness/kept.ts';
 import { placeLoad } from './harness/process.ts';
 import { screenBench } from './screen.ts';
+import { soakBench } from './soak.ts';
+import { stormBench } from './storm.ts';
 
-const BENCHES: readonly Bench[] = [screenBench];
+const BENCHES: readonly Bench[] = [appendBench, screenBench, deliverBench, ingestBench, soakBench, stormBench];
 /** Fewer say little on a noisy machine. */
 const ROUNDS = 5;
 

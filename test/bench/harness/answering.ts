@@ -1,4 +1,5 @@
 /** The measured side of `process.ts`: a program says what it answers, and ends when whoever asks is gone. */
+import type { Server } from 'node:net';
 import type { Usage } from './process.ts';
 
 type Handler = (argument: never) => unknown;
@@ -30,3 +31,16 @@ export const answering = (handlers: Readonly<Record<string, Handler>>): void => 
   });
   process.once('disconnect', () => process.exit(0));
 };
+
+/** More connections come at once than any system keeps waiting unasked. */
+const WAITING_CONNECTIONS = 4_096;
+
+/** Listens on this port of this machine; 0: a free one. Answers which. */
+export const listening = (server: Server, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', WAITING_CONNECTIONS, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });

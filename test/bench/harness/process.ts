@@ -21,6 +21,8 @@ export interface BenchProcess {
   /** Asks what `answering` in the program has a handler for. Rejects when that throws, when the process ends, and when no answer comes in time. */
   ask<T>(what: string, argument?: unknown, maxMs?: number): Promise<T>;
   usage(collected?: boolean): Promise<Usage>;
+  /** Kills it outright, as a machine does that is lost. */
+  kill(): void;
   /** Ends the process, if need be by force. */
   end(): Promise<void>;
 }
@@ -45,10 +47,13 @@ export const placeLoad = (apart: boolean): void => {
   if (canPin) spawnSync('taskset', ['-cp', apart ? '0' : `0-${availableParallelism() - 1}`, String(process.pid)]);
 };
 
+/** With BENCH_PROFILES every measured process leaves a CPU profile in that folder when it ends; `flame.ts` draws one. */
+const profiling = process.env['BENCH_PROFILES'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILES']}`];
+
 /** Starts a program, named relative to `test/bench/`, and waits until it answers. */
 export const startProcess = async (program: string, { env = {}, flags = [], core = 'served' }: StartOptions = {}): Promise<BenchProcess> => {
   const script = new URL(`../${program}`, import.meta.url).pathname;
-  const [command = '', ...args] = pinned(core, [process.execPath, '--expose-gc', ...flags, script]);
+  const [command = '', ...args] = pinned(core, [process.execPath, '--expose-gc', ...profiling, ...flags, script]);
   const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
   const asked = asking(child, program);
   await asked.ask('started');
@@ -91,9 +96,10 @@ const asking = (child: ChildProcess, program: string): BenchProcess => {
   return {
     ask,
     usage: (collected = false) => ask<Usage>('usage', collected),
+    kill: () => void child.kill('SIGKILL'),
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      child.disconnect();
+      if (child.connected) child.disconnect();
       const force = setTimeout(() => child.kill('SIGKILL'), 5_000);
       await ended;
       clearTimeout(force);

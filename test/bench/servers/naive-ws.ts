@@ -2,14 +2,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { memoryBus } from '../../../ports/event-bus.memory.ts';
 import { answering } from '../harness/answering.ts';
+import { hearNaively } from './bus.ts';
 import { feed, prepared, type Course, type EventsMessage } from './feeding.ts';
 
-const bus = memoryBus();
 const viewers = new Map<string, Set<WebSocket>>();
-await bus.subscribe((message) => {
-  if (message.kind !== 'events') return;
+const bus = await hearNaively((message) => {
   for (const text of message.texts) {
     const event = JSON.parse(text) as { readonly call_sid: string };
     const sent = JSON.stringify(event);

@@ -1,12 +1,11 @@
 /**
- * The relay as shipped, fed over a bus in its own process: real tokens and rights, cursors, back-pressure, metrics, log lines, wheel,
+ * The relay as shipped, fed over a bus in its own process, or from Pub/Sub: real tokens and rights, cursors, back-pressure, metrics, log lines, wheel,
  * comparison. Only the log and the directory are in memory: nothing of what is measured reads them but to find a call.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateKeyPair, exportJWK } from 'jose';
 import type { User } from '../../../ports/directory.ts';
-import { memoryBus } from '../../../ports/event-bus.memory.ts';
 import { joseIdentity, joseIssuer } from '../../../ports/identity.jose.ts';
 import { jsonLog } from '../../../ports/log.json.ts';
 import { prometheusMetrics } from '../../../ports/metrics.prometheus.ts';
@@ -14,13 +13,14 @@ import { systemRuntime } from '../../../ports/runtime.system.ts';
 import { createRelay } from '../../../ws-relay/relay.ts';
 import { relayLog } from '../../fixtures/relay-log.ts';
 import { answering } from '../harness/answering.ts';
+import { ourBus } from './bus.ts';
 import { callOf, epochOf, feed, prepared, TENANT, type Course, type EventsMessage } from './feeding.ts';
 
 const USER = 'ann';
 const user: User = { user: USER, tenant: TENANT, username: USER, password: null, roles: ['dispatcher'], disabled: false, tokens_valid_from: 0, failed_sign_ins: 0, sign_in_blocked_until: 0 };
 
 const runtime = systemRuntime();
-const bus = memoryBus();
+const bus = await ourBus(runtime);
 const callLog = relayLog(runtime);
 const metrics = prometheusMetrics();
 const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });

@@ -1,0 +1,259 @@
+/**
+ * What it costs to hear from Pub/Sub: CPU of the receiver for each message, beside Google's client library as one uses it first; and
+ * of a whole relay from there to two viewers. Google's emulator cannot be told how many messages stand in a response, and is slower than
+ * what is measured; so a gRPC server of our own stands in for it as well.
+ */
+import { PubSub } from '@google-cloud/pubsub';
+import { EmulatorsMissingError, startEmulators } from '../../local/google/emulators.ts';
+import { encodeMessage } from '../../ports/event-bus.pubsub-message.ts';
+import { responseOf, startPubsubSource, type PubsubSource } from '../fixtures/pubsub-source.ts';
+import type { Bench, Measured } from './harness/figures.ts';
+import { startProcess, type BenchProcess } from './harness/process.ts';
+import { openViewers } from './harness/viewers.ts';
+import { PROJECT, TOPIC } from './servers/bus.ts';
+import { callOf, epochOf, EVENT_BYTES, prepared } from './servers/feeding.ts';
+
+/** How much is sent at which pace. */
+interface Pace {
+  readonly what: string;
+  readonly responses: number;
+  readonly each: number;
+  readonly everyMs: number;
+}
+
+const ONE: Pace = { what: '1 message a response', responses: 1_500, each: 1, everyMs: 1 };
+const TEN: Pace = { what: '10 a response', responses: 400, each: 10, everyMs: 5 };
+const HUNDRED: Pace = { what: '100 a response', responses: 100, each: 100, everyMs: 20 };
+/** On the emulator: publications so many at once. It chooses itself how they are parted. */
+const EMULATED_ONE: Pace = { what: 'emulator, 1 at a time', responses: 600, each: 1, everyMs: 3 };
+const EMULATED_HUNDRED: Pace = { what: 'emulator, 100 at a time', responses: 40, each: 100, everyMs: 50 };
+
+const CALLS = 100;
+const VIEWERS_EACH = 2;
+const MOST_MS = 20_000;
+/** A half of a course is sent before it and not measured. */
+const WARM_UP = 2;
+/** Acknowledgements wait a tenth of a second for company; they belong to what was heard. */
+const SETTLE_MS = 150;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+let course = 0;
+
+/** Sends through a source of ours; answers how many messages. Each response is made before it is due. */
+const sendThrough = (source: PubsubSource, name: string, calls: number) => {
+  let sent = 0;
+  return async ({ responses, each, everyMs }: Pace): Promise<number> => {
+    const messages = prepared({ name, calls, events: responses * each, atOnce: each, everyMs, burst: false }).map(encodeMessage);
+    const ready = Array.from({ length: responses }, (_, place) => responseOf(messages.slice(place * each, (place + 1) * each), (sent += each)).bytes);
+    let due = performance.now();
+    for (const [place, response] of ready.entries()) {
+      // The stock client opens several streams; Pub/Sub sends a message on one of them.
+      source.streams[place % source.streams.length]?.write(response);
+      due = Math.max(due + everyMs, performance.now());
+      await pause(Math.max(0, due - performance.now()));
+    }
+    return messages.length;
+  };
+};
+
+type Send = (pace: Pace) => Promise<number>;
+
+/** Microseconds of CPU that the process used for each message, while it heard all of them and no more. */
+const priceOf = async (process: BenchProcess, send: Send, pace: Pace, heardAll: (messages: number) => Promise<void>): Promise<number> => {
+  const once = async (part: Pace): Promise<number> => {
+    const before = await process.usage();
+    const messages = await send(part);
+    await heardAll(messages);
+    await pause(SETTLE_MS);
+    return ((await process.usage()).cpuUs - before.cpuUs) / messages;
+  };
+  await once({ ...pace, responses: Math.ceil(pace.responses / WARM_UP) });
+  return once(pace);
+};
+
+/** Waits until the receiver has counted so many since the last time. */
+const counting = (process: BenchProcess): ((messages: number) => Promise<void>) => {
+  let before = 0;
+  return async (messages) => {
+    const until = performance.now() + MOST_MS;
+    for (;;) {
+      const heard = await process.ask<{ readonly messages: number }>('heard');
+      if (heard.messages - before >= messages) {
+        if (heard.messages - before > messages) throw new Error(`${heard.messages - before} messages were heard instead of ${messages}`);
+        before = heard.messages;
+        return;
+      }
+      if (performance.now() > until) throw new Error(`${heard.messages - before} of ${messages} messages were heard`);
+      await pause(50);
+    }
+  };
+};
+
+type Receiver = 'this' | 'stock';
+
+const receive = async (receiver: Receiver, paces: readonly Pace[]): Promise<ReadonlyMap<Pace, number>> => {
+  const source = await startPubsubSource();
+  const process = await startProcess('servers/receive.ts', { env: { PUBSUB_HOST: source.host, RECEIVER: receiver, METADATA_SERVER_DETECTION: 'none' } });
+  try {
+    await source.open(1);
+    const heardAll = counting(process);
+    const prices = new Map<Pace, number>();
+    for (const pace of paces) prices.set(pace, await priceOf(process, sendThrough(source, `r${++course}`, CALLS), pace, heardAll));
+    return prices;
+  } finally {
+    await process.end();
+    source.close();
+  }
+};
+
+const receiveEmulated = async (pubsubHost: string, receiver: Receiver, paces: readonly Pace[]): Promise<ReadonlyMap<Pace, number>> => {
+  const process = await startProcess('servers/receive.ts', { env: { PUBSUB_HOST: pubsubHost, RECEIVER: receiver, METADATA_SERVER_DETECTION: 'none' } });
+  const pubsub = new PubSub({ projectId: PROJECT, apiEndpoint: pubsubHost, emulatorMode: true });
+  try {
+    const heardAll = counting(process);
+    const prices = new Map<Pace, number>();
+    for (const pace of paces) {
+      const topic = pubsub.topic(TOPIC, { batching: { maxMessages: pace.each, maxMilliseconds: 1 } });
+      const send: Send = async ({ responses, each, everyMs }) => {
+        const messages = prepared({ name: `e${++course}`, calls: CALLS, events: responses * each, atOnce: each, everyMs, burst: false }).map(encodeMessage);
+        for (let from = 0; from < messages.length; from += each) {
+          await Promise.all([...messages.slice(from, from + each).map(({ data, attributes }) => topic.publishMessage({ data, attributes: { ...attributes } })), pause(everyMs)]);
+        }
+        return messages.length;
+      };
+      prices.set(pace, await priceOf(process, send, pace, heardAll));
+    }
+    return prices;
+  } finally {
+    await process.end();
+    await pubsub.close();
+  }
+};
+
+/** A relay on Pub/Sub, CALLS calls with two viewers each; and for ours the same of calls that nobody watches. */
+const relay = async (program: string, paces: readonly Pace[], unwatched: boolean): Promise<{ readonly watched: ReadonlyMap<Pace, number>; readonly unwatched: ReadonlyMap<Pace, number> }> => {
+  const source = await startPubsubSource();
+  const process = await startProcess(program, { env: { PUBSUB_HOST: source.host, METADATA_SERVER_DETECTION: 'none' } });
+  try {
+    await source.open(1);
+    const name = `w${++course}`;
+    const { port, token = '' } = await process.ask<{ readonly port: number; readonly token?: string }>('listening');
+    const ours = token !== '';
+    if (ours) await process.ask('calls', { name, calls: CALLS });
+    const callSid = (viewer: number): string => callOf(name, viewer % CALLS);
+    const viewers = await openViewers(CALLS * VIEWERS_EACH, {
+      port,
+      path: () => (ours ? '/ws' : '/'),
+      headers: () => (ours ? [`sec-websocket-protocol: earshot.v1, bearer.${token}`] : []),
+      says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer), ...(ours ? { since: { epoch: epochOf(callSid(viewer)), seq: 0 } } : {}) })],
+      readyFrames: ours ? 3 : 1,
+    });
+    try {
+      const prices = { watched: new Map<Pace, number>(), unwatched: new Map<Pace, number>() };
+      const send = sendThrough(source, name, CALLS);
+      const acked = async (): Promise<void> => {
+        const before = source.acked.length;
+        await pause(SETTLE_MS);
+        if (source.acked.length !== before) await acked();
+      };
+      for (const pace of paces) {
+        viewers.count(EVENT_BYTES);
+        let frames = 0;
+        prices.watched.set(pace, await priceOf(process, send, pace, (messages) => viewers.reached((frames += messages * VIEWERS_EACH), MOST_MS)));
+        if (!unwatched) continue;
+        viewers.count(EVENT_BYTES);
+        let told = source.acked.length;
+        const nobody = async (messages: number): Promise<void> => {
+          await acked();
+          if (source.acked.length - told !== messages || viewers.counted() > 0) throw new Error(`${source.acked.length - told} of ${messages} were acknowledged, ${viewers.counted()} frames came`);
+          told = source.acked.length;
+        };
+        await acked();
+        told = source.acked.length;
+        prices.unwatched.set(pace, await priceOf(process, sendThrough(source, `u${++course}`, CALLS), pace, nobody));
+      }
+      return prices;
+    } finally {
+      viewers.close();
+    }
+  } finally {
+    await process.end();
+    source.close();
+  }
+};
+
+const emulator = async (): Promise<{ readonly pubsubHost: string; close(): Promise<void> } | null> => {
+  try {
+    return await startEmulators(process.env);
+  } catch (error) {
+    if (error instanceof EmulatorsMissingError) return null;
+    throw error;
+  }
+};
+
+const PACES = [ONE, TEN, HUNDRED];
+const EMULATED = [EMULATED_ONE, EMULATED_HUNDRED];
+const RELAYED = [ONE, TEN];
+const WHOLE = 'whole relay to 2 viewers, ';
+const UNWATCHED = 'of a call that nobody watches, ';
+
+export const ingestBench: Bench = {
+  name: 'ingest',
+  what: 'CPU for each message of Pub/Sub that is heard, and for each event of a whole relay, beside the stock client',
+  run: async (rounds, say) => {
+    process.env['METADATA_SERVER_DETECTION'] = 'none';
+    const values = new Map<string, number[]>();
+    const note = (what: string, of: string, price: number | undefined): void => {
+      values.set(`${what}|${of}`, [...(values.get(`${what}|${of}`) ?? []), price ?? NaN]);
+    };
+    const emulated = await emulator();
+    const admin = emulated === null ? null : new PubSub({ projectId: PROJECT, apiEndpoint: emulated.pubsubHost, emulatorMode: true });
+    try {
+      await admin?.createTopic(TOPIC);
+      for (let round = 1; round <= rounds; round++) {
+        say(`round ${round} of ${rounds}`);
+        for (const receiver of ['this', 'stock'] as const) {
+          for (const [pace, price] of await receive(receiver, PACES)) note(pace.what, receiver, price);
+          if (emulated !== null) for (const [pace, price] of await receiveEmulated(emulated.pubsubHost, receiver, EMULATED)) note(pace.what, receiver, price);
+          const whole = await relay(receiver === 'this' ? 'servers/relay.ts' : 'servers/naive-ws.ts', RELAYED, receiver === 'this');
+          for (const [pace, price] of whole.watched) note(WHOLE + pace.what, receiver, price);
+          for (const [pace, price] of whole.unwatched) note(UNWATCHED + pace.what, 'this', price);
+        }
+      }
+    } finally {
+      await admin?.close();
+      await emulated?.close();
+    }
+    const of = (what: string, whose: string): number[] => values.get(`${what}|${whose}`) ?? [];
+    const beside = (what: string, most?: number): Measured => ({
+      what,
+      unit: 'us CPU per message',
+      ours: of(what, 'this'),
+      baseline: { name: 'stock client', values: of(what, 'stock') },
+      ...(most === undefined ? {} : { target: { of: 'ratio', bound: 'most', value: most } }),
+    });
+    const dropped = ({ what }: Pace, most?: number): Measured => ({
+      ...beside(UNWATCHED + what, most),
+      baseline: { name: 'this, watched by 2', values: of(WHOLE + what, 'this') },
+    });
+    return {
+      bench: 'ingest',
+      measured: [
+        beside(ONE.what, 0.7),
+        beside(TEN.what),
+        beside(HUNDRED.what),
+        ...(emulated === null ? [] : EMULATED.map(({ what }) => beside(what))),
+        beside(WHOLE + ONE.what, 0.7),
+        beside(WHOLE + TEN.what),
+        dropped(ONE, 0.5),
+        dropped(TEN, 0.5),
+      ],
+      notes: [
+        `Events of ${EVENT_BYTES} bytes; 1,000 messages a second one by one, 2,000 in tens, 5,000 in hundreds, from a gRPC server of our own; every message is counted and every frame, and one too many fails as one too few does.`,
+        `The relay: ${CALLS} calls with ${VIEWERS_EACH} viewers each. Naive: on('message'), JSON.parse, JSON.stringify, ws.send. Ours as shipped, with rights, cursors, metrics, log lines.`,
+        emulated === null ? "Google's emulator was not found: its rows are missing." : "The emulator parts messages as it likes: its rows say what is heard of it, not how many stood in a response.",
+      ],
+    };
+  },
+};

@@ -8,7 +8,7 @@ import { openViewers, type Speech, type Viewers } from './harness/viewers.ts';
 import { callOf, epochOf, EVENT_BYTES, type Course } from './servers/feeding.ts';
 
 /** Viewers of a shape: each of the calls has so many. */
-interface Audience {
+export interface Audience {
   readonly calls: number;
   readonly each: number;
 }
@@ -35,7 +35,7 @@ const WARM_UP = 4;
 const FRAMES_MAX_MS = 20_000;
 
 /** A server that is measured. */
-interface Contender {
+export interface Contender {
   readonly name: string;
   /** Bytes of the frame of one event. */
   readonly frameBytes: number;
@@ -78,7 +78,8 @@ const program = (name: string, script: string, frameBytes: number, speechOf: (po
   };
 };
 
-const OURS = program('this', 'servers/relay.ts', EVENT_BYTES, (port, token, callSid) => ({
+/** The relay as shipped. */
+export const OURS = program('this', 'servers/relay.ts', EVENT_BYTES, (port, token, callSid) => ({
   port,
   path: () => '/ws',
   headers: () => [`sec-websocket-protocol: earshot.v1, bearer.${token}`],
@@ -87,7 +88,8 @@ const OURS = program('this', 'servers/relay.ts', EVENT_BYTES, (port, token, call
   readyFrames: 3,
 }));
 
-const NAIVE = program('naive ws', 'servers/naive-ws.ts', EVENT_BYTES, (port, _token, callSid) => ({
+/** A server on ws as it is written first. */
+export const NAIVE = program('naive ws', 'servers/naive-ws.ts', EVENT_BYTES, (port, _token, callSid) => ({
   port,
   path: () => '/',
   says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer) })],

@@ -1,12 +1,14 @@
 /** What a commit of the cloud's log reads before it writes, and what it decides on that. */
 import type { DocumentReference, DocumentSnapshot, QueryDocumentSnapshot, Timestamp } from '@google-cloud/firestore';
 import { decideEach, type EachDecision, type UnitOutcome } from '../core/domain/call/decide-each.ts';
+import { commitBytes } from '../core/domain/call/commit-size.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { keysOf, needsHistory, outcomeKey } from '../core/domain/call/keys.ts';
 import type { CallDetails, CallState } from '../core/domain/call/state.ts';
 import type { HistoryEvent } from '../core/domain/call/turns.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import type { EventFrame } from '../core/protocol/frames.ts';
+import { COMMIT_MAX_BYTES } from '../core/protocol/limits.ts';
 import type { AppendResult } from './call-log.ts';
 import { DETAIL_NAMES, wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
 import { joined, stateIn } from './call-log.firestore-reader.ts';
@@ -27,6 +29,8 @@ export interface Known {
   readonly owners: ReadonlyMap<string, string | null>;
   /** Versions of those entries: whoever takes a conversation away changes its. */
   readonly versions: ReadonlyMap<string, Timestamp>;
+  /** The documents asked for beside them, of the same moment. */
+  readonly marks: readonly DocumentSnapshot[];
 }
 
 /** What stands beside the projection already. */
@@ -44,7 +48,7 @@ export interface Decided {
 export const NOTHING_STORED: StoredDetails = { details: { analysis_data: null, metadata_json: null }, documents: [] };
 
 /** Nothing was seen yet, and nobody's conversation is named. */
-export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map(), versions: new Map() };
+export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map(), versions: new Map(), marks: [] };
 
 /** How units of entries for one call are decided on. What is read is believed only as long as the projection has not changed. */
 export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, runtime: Runtime) => {
@@ -57,12 +61,12 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
     return found;
   };
 
-  /** What deciding on these entries has to know, in one request. */
-  const readFor = async (callSid: string, units: readonly (readonly FactEntry[])[]): Promise<Known> => {
+  /** What deciding on these entries has to know, in one request. @param marks documents to be read with it */
+  const readFor = async (callSid: string, units: readonly (readonly FactEntry[])[], marks: readonly DocumentReference[] = []): Promise<Known> => {
     const entries = units.flat();
     const keys = [...new Set(entries.flatMap((entry) => keysOf(callSid, entry, runtime.sha256)))];
     const conversations = [...new Set(entries.map((entry) => entry.conversation_id).filter((id) => id !== null))];
-    const found = await readTogether([places.call(callSid), places.tombstone(callSid), ...keys.map((key) => places.key(callSid, key)), ...conversations.map((id) => places.conversation(id))]);
+    const found = await readTogether([places.call(callSid), places.tombstone(callSid), ...keys.map((key) => places.key(callSid, key)), ...conversations.map((id) => places.conversation(id)), ...marks]);
     const [callDoc, tombstone, ...others] = found as [DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const seen = new Map<string, string>();
     for (const [index, key] of keys.entries()) {
@@ -77,7 +81,7 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
       owners.set(id, conversation.get('call_sid') as string | null);
       versions.set(id, conversation.updateTime);
     }
-    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners, versions };
+    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners, versions, marks: others.slice(keys.length + conversations.length) };
   };
 
   const readHistory = async (callSid: string): Promise<HistoryEvent[]> => {
@@ -122,7 +126,25 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
     return { decided, settled };
   };
 
-  return { readTogether, readFor, decideOn, decideUnits };
+  /**
+   * Decides on a call as it was left, with nothing read: no key is taken to be seen. null where that is not sound, or where there is nothing
+   * to write and so nothing that would be refused. Sound is what the commit itself checks: the call by the version of its projection, and
+   * every key that was looked at by creating it.
+   */
+  const decideUnread = (call: CallState, units: readonly (readonly FactEntry[])[]): EachDecision | null => {
+    const entries = units.flat();
+    const needsMore = entries.some(
+      ({ fact, conversation_id, provider_call_id }) =>
+        fact.kind === 'finished' || (conversation_id !== null && conversation_id !== call.conversation_id) || (provider_call_id !== null && call.provider_call_id === null),
+    );
+    if (needsMore || needsHistory(entries, call.transcript_final)) return null;
+    const decision = decideEach({ call, units, seen: NOTHING_KNOWN.seen, owners: new Map(), history: null, details: NOTHING_STORED.details, now: runtime.now(), sha256: runtime.sha256 });
+    const unchecked = entries.flatMap((entry) => keysOf(call.call_sid, entry, runtime.sha256)).some((key) => !decision.keys.has(key));
+    const fits = commitBytes(decision, NOTHING_STORED.details) <= COMMIT_MAX_BYTES;
+    return unchecked || !fits || decision.call === call ? null : decision;
+  };
+
+  return { readTogether, readFor, decideOn, decideUnits, decideUnread };
 };
 
 export const resultOf = ({ call, results, events }: UnitOutcome): AppendResult => ({ call, results, events: events.map(({ seq, text }) => ({ seq, text })) });

@@ -60,7 +60,19 @@ export const wellFormed = (text: string): string => Buffer.from(text, 'utf8').to
 /** The document of a call: its state, and what queries ask for. `changed` is the cloud's own clock: those of the writers differ. */
 export const callDocument = (call: CallState): Record<string, unknown> => {
   const search = wellFormed(searchText(call));
-  const document = {
+  return { ...fieldsOf(call), changed: FieldValue.serverTimestamp(), search, trigrams: trigramsOf(search) };
+};
+
+/** Of the document of a call what differs from the one of `before`, which stands whole: a turn changes a few fields, and every one that is sent is checked, encoded and indexed again. */
+export const changedDocument = (before: CallState, call: CallState): Record<string, unknown> => {
+  if (searchText(before) !== searchText(call)) return callDocument(call);
+  const were = fieldsOf(before);
+  return { ...Object.fromEntries(Object.entries(fieldsOf(call)).filter(([field, value]) => were[field] !== value)), changed: FieldValue.serverTimestamp() };
+};
+
+/** But for what is searched in. */
+const fieldsOf = (call: CallState): Record<string, unknown> => {
+  const fields = {
     call_sid: call.call_sid,
     tenant: call.tenant,
     workspace: call.workspace,
@@ -73,9 +85,6 @@ export const callDocument = (call: CallState): Record<string, unknown> => {
     created_at: call.created_at,
     changed_at: call.changed_at,
     unbound_since: call.conversation_id === null && call.dialed_at !== null && !isTerminal(call.status) ? call.dialed_at : null,
-    changed: FieldValue.serverTimestamp(),
-    search,
-    trigrams: trigramsOf(search),
     has_summary: call.transcript_summary !== null,
     transcript_summary: call.transcript_summary,
     call_duration_seconds: call.call_duration_seconds,
@@ -83,7 +92,7 @@ export const callDocument = (call: CallState): Record<string, unknown> => {
     call_successful: call.call_successful,
     state: JSON.stringify(call),
   };
-  return Object.fromEntries(Object.entries(document).map(([field, value]) => [field, typeof value === 'string' ? wellFormed(value) : value]));
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, typeof value === 'string' ? wellFormed(value) : value]));
 };
 
 /** What `q` of a list is looked for in. */

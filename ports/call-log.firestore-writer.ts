@@ -3,19 +3,20 @@
  * that holds only as long as the projection is the one that was read, or what it creates is not there yet; else it is decided anew.
  * Every commit to a call writes its projection, so that its version tells whether anything of the call has changed.
  */
-import { FieldValue, type DocumentReference, type DocumentSnapshot, type WriteBatch } from '@google-cloud/firestore';
+import { FieldValue, type DocumentReference, type DocumentSnapshot, type WriteBatch, type WriteResult } from '@google-cloud/firestore';
 import { movedOn } from '../core/domain/call/call-sid.ts';
-import { mustFit } from '../core/domain/call/commit-size.ts';
 import type { EachDecision } from '../core/domain/call/decide-each.ts';
 import type { FactEntry } from '../core/domain/call/facts.ts';
 import { newCallState, type CallState, type NewCall } from '../core/domain/call/state.ts';
 import { chainStart } from '../core/domain/digest.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
-import { firestoreDecider, NOTHING_KNOWN, resultOf, type Decided, type Known } from './call-log.firestore-decider.ts';
-import { callDocument, DETAIL_NAMES, partsOf, segmentsOf, wellFormed, wholeTextName, type LogPlaces } from './call-log.firestore-documents.ts';
+import { firestoreBatches } from './call-log.firestore-batches.ts';
+import { firestoreDecider, NOTHING_KNOWN, resultOf } from './call-log.firestore-decider.ts';
+import { callDocument, changedDocument, type LogPlaces } from './call-log.firestore-documents.ts';
+import { knownCalls } from './call-log.firestore-known-calls.ts';
 import { stateIn, type FirestoreReader } from './call-log.firestore-reader.ts';
 import type { AppendResult, CreateResult, IdempotencyKey } from './call-log.ts';
-import type { FirestoreDatabase } from './firestore-database.ts';
+import { isOvertaken, type FirestoreDatabase } from './firestore-database.ts';
 import type { Settled } from './keyed-commits.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -38,9 +39,21 @@ interface Tried<T> {
   readonly value: T;
 }
 
-export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, reader: FirestoreReader, runtime: Runtime): FirestoreWriter => {
+/** How an append was committed: without reading anything, after that was tried in vain, or as one that has to read. */
+export type CommitWay = 'unread' | 'missed' | 'read';
+
+export interface FirestoreWriterOptions {
+  /** Calls that are remembered as this process left them; 0: every append reads before it writes. */
+  readonly rememberedCalls?: number | undefined;
+  /** Told of each commit of an append that stands. */
+  readonly onCommit?: ((way: CommitWay) => void) | undefined;
+}
+
+export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, reader: FirestoreReader, runtime: Runtime, { rememberedCalls, onCommit }: FirestoreWriterOptions): FirestoreWriter => {
   const { db } = store;
-  const { readTogether, readFor, decideOn, decideUnits } = firestoreDecider(store, places, runtime);
+  const { readTogether, readFor, decideOn, decideUnits, decideUnread } = firestoreDecider(store, places, runtime);
+  const { putEvents, write, writeNew, stopConversations, holdOwner } = firestoreBatches(places);
+  const remembered = knownCalls(rememberedCalls);
 
   /**
    * Runs a commit until it is known to stand or to have failed. `work` writes into the batch and names a document that carries the commit's
@@ -50,10 +63,7 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
    */
   const committed = <T>(work: (batch: WriteBatch, commit: string) => Promise<{ readonly mark: DocumentReference | null; readonly value: T; readonly nothing?: boolean }>): Promise<T> => {
     const tries: Tried<T>[] = [];
-    const applied = async (): Promise<Tried<T> | undefined> => {
-      const marks = tries.length === 0 ? [] : await db.getAll(...tries.map(({ mark }) => mark));
-      return tries.find(({ commit }, index) => marks[index]?.get('commit') === commit);
-    };
+    const applied = async (): Promise<Tried<T> | undefined> => (tries.length === 0 ? undefined : appliedOf(tries, await db.getAll(...tries.map(({ mark }) => mark))));
     return store.optimistic(async () => {
       const before = await applied();
       if (before !== undefined) return { batch: null, value: before.value };
@@ -67,37 +77,39 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
     });
   };
 
-  /** Writes what was decided, but for the projection. @returns where the commit's id stands; null where there is no event. */
-  const write = async (batch: WriteBatch, before: CallState, { decision, stored }: Decided, commit: string): Promise<DocumentReference | null> => {
-    const { call, events, keys, details } = decision;
-    const { call_sid: sid, conversation_id, provider_call_id } = call;
-    mustFit(decision, stored.details);
-    if (conversation_id !== null && conversation_id !== before.conversation_id) batch.create(places.conversation(conversation_id), { conversation_id, call_sid: sid });
-    if (provider_call_id !== null && provider_call_id !== before.provider_call_id) {
-      const carrier = places.providerCall(call.workspace, provider_call_id);
-      if (!(await carrier.get()).exists) batch.create(carrier, { call_sid: sid });
-    }
-    const segments = segmentsOf(events);
-    for (const segment of segments) batch.create(places.segment(sid, segment.first_seq), { ...segment, commit, at: FieldValue.serverTimestamp() });
-    for (const event of events) if (event.whole_text !== null) putText(batch, places, sid, wholeTextName(event.seq), JSON.stringify(event.whole_text));
-    for (const [key, value] of keys) batch.set(places.key(sid, key), { value });
-    if (details !== stored.details) {
-      const put = new Set<string>();
-      for (const name of DETAIL_NAMES) {
-        const text = details[name];
-        if (text !== null) for (const id of putText(batch, places, sid, name, text)) put.add(id);
-      }
-      // A shorter text has fewer parts than the one before it.
-      for (const { ref } of stored.documents) if (!put.has(ref.id)) batch.delete(ref);
-    }
-    const first = segments[0];
-    return first === undefined ? null : places.segment(sid, first.first_seq);
+  type Appended = readonly Settled<AppendResult | null>[];
+
+  /** What the call is after a commit stands: the projection is the first of what it wrote. */
+  const leave = (call: CallState, document: Readonly<Record<string, unknown>>, [projection]: readonly WriteResult[]): void => {
+    // Half of a document is its state, and a character takes two bytes at most.
+    if (projection !== undefined) remembered.left({ call, version: projection.writeTime }, String(document['state']).length * 4);
   };
 
-  /** As `write`, for a call that is not there yet. */
-  const writeNew = async (batch: WriteBatch, before: CallState, decided: Decided, commit: string): Promise<DocumentReference | null> => {
-    batch.create(places.call(before.call_sid), callDocument(decided.decision.call));
-    return write(batch, before, decided, commit);
+  /**
+   * Commits on the call as this process left it, reading nothing (decision 0019, `npm run bench -- append`). null: it was not tried, or did
+   * not hold, and everything has to be read. Throws where nobody knows whether it holds; `tries` then has what to look for.
+   */
+  const firstTry = async (callSid: string, units: readonly (readonly FactEntry[])[], tries: Tried<Appended>[]): Promise<Appended | null> => {
+    const known = remembered.get(callSid);
+    const decision = known === null ? null : decideUnread(known.call, units);
+    if (known === null || decision === null) return null;
+    const batch = db.batch();
+    const commit = runtime.randomHex(8);
+    const document = changedDocument(known.call, decision.call);
+    batch.update(places.call(callSid), document, { lastUpdateTime: known.version });
+    const mark = putEvents(batch, callSid, decision.events, commit);
+    for (const [key, value] of decision.keys) batch.create(places.key(callSid, key), { value });
+    const value = decision.outcomes.map((outcome) => ({ value: resultOf(outcome) }));
+    if (mark === null) return null;
+    tries.push({ mark, commit, value });
+    try {
+      leave(decision.call, document, await batch.commit());
+      return value;
+    } catch (error) {
+      remembered.doubt(callSid);
+      if (isOvertaken(error)) return null;
+      throw error;
+    }
   };
 
   /** A new call under the first free id. */
@@ -121,21 +133,6 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
     return generation;
   };
 
-  /** The dial of an erased call is answered: unless its conversation is stopped too, it would be adopted as nobody's. */
-  const stopConversations = (batch: WriteBatch, known: Known, units: readonly (readonly FactEntry[])[]): number => {
-    const dialled = units.flat().filter(({ fact }) => fact.kind === 'dial_accepted').map(({ conversation_id: id }) => id);
-    const stopped = [...new Set(dialled)].filter((id) => id !== null).filter((id) => !known.owners.has(id));
-    for (const id of stopped) batch.create(places.conversation(id), { conversation_id: id, call_sid: null });
-    return stopped.length;
-  };
-
-  /** A merger holds only as long as the owner has its conversation: were it erased between, nobody would erase what was merged into it. */
-  const holdOwner = (batch: WriteBatch, known: Known, owner: string | null): void => {
-    for (const [id, version] of known.versions) {
-      if (known.owners.get(id) === owner) batch.update(places.conversation(id), { call_sid: owner }, { lastUpdateTime: version });
-    }
-  };
-
   return {
     create: (calls, key) =>
       committed<CreateResult>(async (batch, commit) => {
@@ -155,22 +152,51 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
         return { mark: marks[0] ?? null, value: createdOf(made) };
       }),
 
-    append: (callSid, units) =>
-      committed<readonly Settled<AppendResult | null>[]>(async (batch, commit) => {
-        const known = await readFor(callSid, units);
+    append: (callSid, units) => {
+      const tries: Tried<Appended>[] = [];
+      let way: CommitWay = 'unread';
+      return store.optimistic<Appended>(async () => {
+        if (way === 'unread') {
+          way = 'read';
+          const value = await firstTry(callSid, units, tries).finally(() => {
+            if (tries.length > 0) way = 'missed';
+          });
+          if (value !== null) {
+            onCommit?.('unread');
+            return { batch: null, value };
+          }
+        }
+        const batch = db.batch();
+        const commit = runtime.randomHex(8);
+        // As in `committed`, but at once: what is looked for is of the very moment of what is read.
+        const known = await readFor(callSid, units, tries.map(({ mark }) => mark));
+        const before = appliedOf(tries, known.marks);
+        if (before !== undefined) return { batch: null, value: before.value };
         const { call, updateTime } = known;
         if (call === null || updateTime === undefined) {
-          if (!known.gone) return { mark: null, value: units.map(() => ({ value: null })), nothing: true };
+          if (!known.gone) return { batch: null, value: units.map(() => ({ value: null })) };
           const stopped = stopConversations(batch, known, units);
-          return { mark: null, value: units.map(() => ({ error: new EarshotError('call_erased') })), nothing: stopped === 0 };
+          return { batch: stopped === 0 ? null : batch, value: units.map(() => ({ error: new EarshotError('call_erased') })) };
         }
+        remembered.found(callSid, updateTime);
         const { decided, settled } = await decideUnits(call, known, units);
         const { decision } = decided;
-        if (decision.call === call && decision.keys.size === 0) return { mark: null, value: settled, nothing: true };
-        batch.update(places.call(callSid), callDocument(decision.call), { lastUpdateTime: updateTime });
+        if (decision.call === call && decision.keys.size === 0) return { batch: null, value: settled };
+        const document = callDocument(decision.call);
+        batch.update(places.call(callSid), document, { lastUpdateTime: updateTime });
         if (decision.call.merged_into !== call.merged_into) holdOwner(batch, known, decision.call.merged_into);
-        return { mark: await write(batch, call, decided, commit), value: settled };
-      }),
+        const mark = await write(batch, call, decided, commit);
+        if (mark !== null) tries.push({ mark, commit, value: settled });
+        return {
+          batch,
+          value: settled,
+          stands: (results) => {
+            leave(decision.call, document, results);
+            onCommit?.(way);
+          },
+        };
+      });
+    },
 
     adopt: (conversationId, call, entries) =>
       committed<{ readonly owner: CallState } | { readonly made: AppendResult }>(async (batch, commit) => {
@@ -207,16 +233,11 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
   };
 };
 
+/** The attempt whose commit stands, as the documents say that were to carry their ids. */
+const appliedOf = <T>(tries: readonly Tried<T>[], marks: readonly DocumentSnapshot[]): Tried<T> | undefined => tries.find(({ commit }, index) => marks[index]?.get('commit') === commit);
+
 const createdOf = (decisions: readonly EachDecision[]): CreateResult => ({
   result: 'created',
   calls: decisions.map(({ call }) => call),
   events: decisions.map(({ events }) => events.map(({ seq, text }) => ({ seq, text }))),
 });
-
-/** @returns the ids of the documents that hold it */
-const putText = (batch: WriteBatch, places: LogPlaces, callSid: string, name: string, text: string): string[] =>
-  partsOf(text).map((piece, part) => {
-    const document = places.texts(callSid).doc(`${name}.${part}`);
-    batch.set(document, { name, part, text: wellFormed(piece) });
-    return document.id;
-  });

@@ -14,7 +14,7 @@ import { queryOf } from './firestore-queries.ts';
 import { groupedByKey, oneByOne } from './keyed-commits.ts';
 import { purgeCall } from './call-log.firestore-purge.ts';
 import { firestoreReader, markOf, timeOf } from './call-log.firestore-reader.ts';
-import { firestoreWriter } from './call-log.firestore-writer.ts';
+import { firestoreWriter, type FirestoreWriterOptions } from './call-log.firestore-writer.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -33,11 +33,11 @@ interface Adoption {
 }
 
 /** @param store is closed with the log */
-export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): CallLog => {
+export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime, options: FirestoreWriterOptions = {}): CallLog => {
   const { db } = store;
   const places = logPlaces(store);
   const reader = firestoreReader(store, places);
-  const writer = firestoreWriter(store, places, reader, runtime);
+  const writer = firestoreWriter(store, places, reader, runtime, options);
   const append = groupedByKey<readonly FactEntry[], AppendResult | null>(writer.append);
   const create = oneByOne(({ calls, key }: { readonly calls: readonly NewCall[]; readonly key: IdempotencyKey | null }) => writer.create(calls, key));
   const adopt = oneByOne(({ conversationId, call, entries }: Adoption) => writer.adopt(conversationId, call, entries));
@@ -85,7 +85,7 @@ export const firestoreCallLog = (store: FirestoreDatabase, runtime: Runtime): Ca
       for (const stone of left.docs) await purgeCall(store, places, stone.get('call_sid') as string);
       return left.size;
     },
-    newGeneration: (options = {}) => newGeneration(store, places, runtime, options),
+    newGeneration: (how = {}) => newGeneration(store, places, runtime, how),
     check: reader.check,
     close: store.close,
   };

@@ -3,7 +3,7 @@
  * APPEND_RETRY_MAX_MS, then `store_unavailable`. A commit whose answer never came may have been applied: whoever writes has to tell,
  * when it is asked again, what an earlier attempt left behind.
  */
-import { Firestore, type DocumentReference, type DocumentSnapshot, type Transaction, type WriteBatch } from '@google-cloud/firestore';
+import { Firestore, type DocumentReference, type DocumentSnapshot, type Transaction, type WriteBatch, type WriteResult } from '@google-cloud/firestore';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { APPEND_RETRY_MAX_MS, STORE_ATTEMPT_MAX_MS } from '../core/protocol/limits.ts';
 import type { Log } from './log.ts';
@@ -19,6 +19,15 @@ export interface FirestoreOptions {
   readonly log: Log;
 }
 
+/** What `optimistic` is to commit, and to answer then. */
+export interface Prepared<T> {
+  /** null: nothing. */
+  readonly batch: WriteBatch | null;
+  readonly value: T;
+  /** Told of what the store says of each write, in the order of the batch, once the commit stands. */
+  readonly stands?: (results: readonly WriteResult[]) => void;
+}
+
 export interface FirestoreDatabase {
   readonly db: Firestore;
   /** Reads that need not be of one moment. */
@@ -31,7 +40,7 @@ export interface FirestoreDatabase {
    * For what many processes want at once: `work` reads without locks and answers a batch whose preconditions name what it read (null:
    * nothing to write); where something came between, it runs again. A transaction would wait for the others' locks, and they for its.
    */
-  optimistic<T>(work: () => Promise<{ readonly batch: WriteBatch | null; readonly value: T }>): Promise<T>;
+  optimistic<T>(work: () => Promise<Prepared<T>>): Promise<T>;
   /** The id of a document for an id of any spelling. */
   docId(id: string): string;
   /** Whatever is asked afterwards is `store_unavailable`. */
@@ -64,6 +73,8 @@ const NO_RETRIES_BELOW = {
 const PASSING = new Set([1, 2, 4, 8, 10, 13, 14]);
 /** NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, as answers to a batch: something came between. */
 const OVERTAKEN = new Set([5, 6, 9]);
+/** Whether a batch was refused because what it relied on is no longer so. */
+export const isOvertaken = (error: unknown): boolean => OVERTAKEN.has(codeOf(error));
 /** Also what is answered to a document or a commit beyond Firestore's own bounds. */
 const INVALID_ARGUMENT = 3;
 const isTooLarge = (error: unknown): boolean => error instanceof Error && /too (big|large)|exceeds the maximum|longer than/i.test(error.message);
@@ -140,11 +151,12 @@ export const openFirestore = (options: FirestoreOptions): FirestoreDatabase => {
       ),
     optimistic: (work) =>
       answered(async (given) => {
-        const { batch, value } = await work();
+        const { batch, value, stands } = await work();
         if (given.abandoned) throw new TooLate();
-        await batch?.commit().catch((error: unknown) => {
-          throw OVERTAKEN.has(codeOf(error)) ? new Overtaken() : error;
+        const results = await batch?.commit().catch((error: unknown) => {
+          throw isOvertaken(error) ? new Overtaken() : error;
         });
+        if (results !== undefined) stands?.(results);
         return value;
       }),
     docId: (id) => (PLAIN_ID.test(id) ? id : `~${runtime.sha256(id)}`),

@@ -54,7 +54,7 @@ export const googleDirectory = (settings: Settings, parts: GoogleParts): Directo
 /** What a relay needs. Connects at the first question. */
 export const googleStores = (settings: Settings, parts: GoogleParts): Stores => {
   const { runtime, log, hosts } = parts;
-  const callLog = firestoreCallLog(openDatabase(settings, settings.firestoreDatabase, parts), runtime);
+  const callLog = firestoreCallLog(openDatabase(settings, settings.firestoreDatabase, parts), runtime, { onCommit: (way) => log.debug('an append was committed', { way }) });
   const directory = googleDirectory(settings, parts);
   const bus = pubsubBus({
     projectId: projectOf(settings),

@@ -26,15 +26,20 @@ describe.skipIf(google === null)('what a delivery takes of what Google bills', (
   /** Counts alone: bytes differ with ids and times. */
   const counted = ({ reads, writes, storageA, storageB }: Usage): Taken => ({ reads, writes, storageA, storageB });
 
-  it('is what the costs are computed from: a live turn of a call that is known', async () => {
-    for (const n of [1, 2]) await ingest(turn(n));
-    const usage = await metered.use(() => ingest(turn(3)));
+  it('is what the costs are computed from: a live turn of a call that another instance wrote to', async () => {
+    // The adoption of a conversation is not remembered: what follows is as at another instance.
+    await ingest(turn(1));
+    const usage = await metered.use(() => ingest(turn(2)));
     expect(counted(usage)).toEqual(TAKEN.turn);
     expect(usage.published).toBe(1);
     expect(usage.publishedBytes).toBeLessThanOrEqual(TURN_PUBLISHED_BYTES);
     expect(usage.publishedBytes).toBeGreaterThan(TURN_PUBLISHED_BYTES * 0.8);
     expect(usage.loggedBytes).toBeLessThanOrEqual(TURN_LOGGED_BYTES);
     expect(usage.loggedBytes).toBeGreaterThan(TURN_LOGGED_BYTES * 0.8);
+  });
+
+  it('is less where this instance wrote to the call last: its commit reads nothing', async () => {
+    expect(counted(await metered.use(() => ingest(turn(3))))).toEqual(TAKEN.turnAgain);
   });
 
   it('is nothing that is kept for an interim turn', async () => {
@@ -44,7 +49,9 @@ describe.skipIf(google === null)('what a delivery takes of what Google bills', (
   });
 
   it('is less for an agent event, which has one key', async () => {
-    expect(counted(await metered.use(() => ingest({ type: 'tool_executing', tool_name: 'get_trip_log', tool_call_id: 'tool1' }, '/webhooks/agent-events')))).toEqual(TAKEN.agentEvent);
+    await ingest({ ...turn(1), conversation_id: 'conv_tools' });
+    const event = { conversation_id: 'conv_tools', type: 'tool_executing', tool_name: 'get_trip_log', tool_call_id: 'tool1' };
+    expect(counted(await metered.use(() => ingest(event, '/webhooks/agent-events')))).toEqual(TAKEN.agentEvent);
   });
 
   it('is for the end of a call what its history takes to be read', async () => {

@@ -73,10 +73,10 @@ Printed by the test that computes it (\`UPDATE_DOCS=1\` with \`test/unit/costs.t
 | a desk of 50 calls a day, five people | ${dollars(total(tenantMonth(DESK, 1)))} a month |
 
 ## A million live turns
-Each comes in a request of its own and is committed alone, which is the dearest way: what arrives for a call while its commit runs shares the next.
+Each comes in a request of its own, at an instance that did not write to the call last, and is committed alone, which is the dearest way: what arrives for a call while its commit runs shares the next.
 
 ${bill(millionEvents(), 'a million live turns')}
-${TAKEN.turn.reads} documents are read for one: who sends (workspace, tenants, agent), which call (by both of its ids and as a tombstone), and in the commit the call, its keys and its conversation. ${TAKEN.turn.writes} are written: the segment with the event, its two keys, the projection. The raw delivery, kept for seven days, is ${TAKEN.turn.storageA} writes - itself and the index objects by which it is found - and ${TAKEN.turn.storageB} reads: whether it is there already, and twice whether its call or conversation was erased. That is ${Math.round((100 * rawShare()) / total(millionEvents()))} % of the bill: whoever has millions of turns a day saves most there.
+${TAKEN.turn.reads} documents are read for one: which call (the conversation and its call), and before the commit the call, its tombstone, its conversation and the two keys of the turn. Where it comes to the instance that wrote to the call last, its commit reads nothing (decision 0019) and ${TAKEN.turnAgain.reads} are read: ${dollars(usd('firestoreRead', TAKEN.turnAgain.reads * 1e6))} a million instead of ${dollars(usd('firestoreRead', TAKEN.turn.reads * 1e6))}. Who sends (workspace, tenants) is asked once in ten seconds. ${TAKEN.turn.writes} are written: the segment with the event, its two keys, the projection. The raw delivery, kept for seven days, is ${TAKEN.turn.storageA} writes - itself and the index objects by which it is found - and ${TAKEN.turn.storageB} reads: whether it is there already, and twice whether its call or conversation was erased. That is ${Math.round((100 * rawShare()) / total(millionEvents()))} % of the bill: whoever has millions of turns a day saves most there.
 
 ## A million interim turns
 Nothing of them is kept; they are looked up and published.

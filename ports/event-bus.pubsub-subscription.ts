@@ -9,19 +9,22 @@
  *   - A dead connection: `get` is asked every WATCH_MS over the connection of the stream. (Under it HTTP/2 pings every 30 s, for
  *     publications too.)
  *   - A subscription that was deleted, or whose topic was: the same `get`, and the stream's own error.
- *   - A dead stream on a live connection: Pub/Sub answers the library's keep-alives on the stream, every 30 s, within 15 s; else the
- *     library opens another.
+ *   - A stream that Pub/Sub ended, or that does not answer a keep-alive (every 30 s, within 15 s): another is opened at once
+ *     (event-bus.pubsub-pulling.ts), and the subscription keeps what comes meanwhile.
  *   - A stream that is silent for a reason that nobody has thought of: every STREAM_MAX_MS another takes over, whether or not
  *     anything seems wrong.
  * Whatever it was, another subscription is made, under another name and over another connection, and the old one is removed: what
  * waits in the old one was found in the log meanwhile, and would only delay what is new. While the bus is down relays find in the
  * log what they did not hear, every 5 seconds: all of this shortens a delay.
  */
-import { Duration, type Message, type PubSub, type Subscription } from '@google-cloud/pubsub';
+import type { v1 } from '@google-cloud/pubsub';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { ORPHAN_SUBSCRIPTION_MS } from '../core/protocol/limits.ts';
-import { clientOf, callOptions, closeClient, statusOf, NOT_FOUND, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
+import { callOptions, closeClient, statusOf, stubOf, subscriberOf, NOT_FOUND, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
 import { backOff, ending, pause, within } from './event-bus.pubsub-life.ts';
+import type { PubsubMessage } from './event-bus.pubsub-message.ts';
+import { keepPulling } from './event-bus.pubsub-pulling.ts';
+import { ACK_DEADLINE_SECONDS } from './event-bus.pubsub-stream.ts';
 import type { Log } from './log.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -43,7 +46,7 @@ export interface ListenerOptions extends PubsubPlace {
   readonly life: BusLife;
   readonly log: Log | null;
   /** Must not throw. Called once for each message that arrives; it is acknowledged whatever it is. */
-  readonly take: (message: Pick<Message, 'data' | 'attributes'>) => void;
+  readonly take: (message: PubsubMessage) => void;
   /** For tests; WATCH_MS and STREAM_MAX_MS otherwise. */
   readonly watchMs: number | null;
   readonly streamMaxMs: number | null;
@@ -71,16 +74,9 @@ const REQUEST_MAX_MS = 5_000;
 /** A drain has DRAIN_MAX_MS for everything; what is not removed by then is the janitor's, and ends by itself after a day. */
 const CLOSE_MAX_MS = 4_000;
 
-/** What waits in this process to be handled: a backlog stays with Pub/Sub. */
-const WAITING_MAX_COUNT = 1_000;
-const WAITING_MAX_BYTES = 32 * 1024 * 1024;
-
 /** Pub/Sub's own bounds: messages are kept at least ten minutes, a subscription that nobody uses at least a day. */
 const KEPT_SECONDS = 10 * 60;
 const EXPIRES_SECONDS = 24 * 60 * 60;
-const ACK_DEADLINE_SECONDS = 10;
-/** What was not handled is given back at once, for as long as that takes. */
-const GIVE_BACK_MAX_MS = 1_000;
 /** Instead of the topic's name, where it was deleted. */
 const DELETED_TOPIC = '_deleted-topic_';
 
@@ -96,26 +92,33 @@ export const listen = (options: ListenerOptions): Listener => {
   const streamMaxMs = options.streamMaxMs ?? STREAM_MAX_MS;
   const waits = backOff(runtime, REMAKE_FIRST_MS, REMAKE_MAX_MS);
 
-  const create = async (pubsub: PubSub, name: string): Promise<void> => {
+  const fullName = (name: string): string => `projects/${options.projectId}/subscriptions/${name}`;
+
+  const create = async (client: v1.SubscriberClient, name: string): Promise<void> => {
     if (!(await within(runtime, REQUEST_MAX_MS, life.renew(name)))) throw new Error('taken over before it was made');
+    await within(runtime, REQUEST_MAX_MS, stubOf(client));
     await within(
       runtime,
       REQUEST_MAX_MS,
-      pubsub.createSubscription(options.topic, name, {
-        ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
-        messageRetentionDuration: { seconds: KEPT_SECONDS },
-        expirationPolicy: { ttl: { seconds: EXPIRES_SECONDS } },
-        labels: { ...SUBSCRIPTION_LABELS },
-        gaxOpts: callOptions(REQUEST_MAX_MS),
-      }),
+      client.createSubscription(
+        {
+          name: fullName(name),
+          topic: `projects/${options.projectId}/topics/${options.topic}`,
+          ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
+          messageRetentionDuration: { seconds: KEPT_SECONDS },
+          expirationPolicy: { ttl: { seconds: EXPIRES_SECONDS } },
+          labels: { ...SUBSCRIPTION_LABELS },
+        },
+        callOptions(REQUEST_MAX_MS),
+      ),
     );
   };
 
   /** Those that are no longer used, made or not; what cannot be removed now is tried again with every look. Does not fail. */
   const left = new Set<string>();
-  const removeLeft = async (pubsub: PubSub): Promise<void> => {
+  const removeLeft = async (client: v1.SubscriberClient): Promise<void> => {
     const remove = async (name: string): Promise<void> => {
-      await pubsub.subscription(name).delete(callOptions(REQUEST_MAX_MS)).catch((error: unknown) => {
+      await client.deleteSubscription({ subscription: fullName(name) }, callOptions(REQUEST_MAX_MS)).catch((error: unknown) => {
         if (statusOf(error) !== NOT_FOUND) throw error;
       });
       await life.gone(name);
@@ -124,25 +127,10 @@ export const listen = (options: ListenerOptions): Listener => {
     await Promise.allSettled([...left].map(remove));
   };
 
-  const openStream = (pubsub: PubSub, name: string, failed: (error: unknown) => void): Subscription => {
-    const stream = pubsub.subscription(name, {
-      flowControl: { allowExcessMessages: false, maxMessages: WAITING_MAX_COUNT, maxBytes: WAITING_MAX_BYTES },
-      streamingOptions: { maxStreams: 1 },
-      closeOptions: { timeout: Duration.from({ milliseconds: GIVE_BACK_MAX_MS }) },
-    });
-    stream.on('error', failed);
-    stream.on('close', () => failed(null));
-    stream.on('message', (message: Message) => {
-      message.ack();
-      if (!end.isOver()) options.take(message);
-    });
-    return stream;
-  };
-
   /** Is the subscription there, and does it hang on the topic? Throws where nobody answers. */
-  const isThere = async (pubsub: PubSub, name: string): Promise<boolean> => {
+  const isThere = async (client: v1.SubscriberClient, name: string): Promise<boolean> => {
     try {
-      const [{ topic, detached }] = await within(runtime, WATCH_ANSWER_MAX_MS, pubsub.subscription(name).getMetadata(callOptions(WATCH_ANSWER_MAX_MS)));
+      const [{ topic, detached }] = await within(runtime, WATCH_ANSWER_MAX_MS, client.getSubscription({ subscription: fullName(name) }, callOptions(WATCH_ANSWER_MAX_MS)));
       return detached !== true && topic !== DELETED_TOPIC;
     } catch (error) {
       if (statusOf(error) === NOT_FOUND) return false;
@@ -154,22 +142,31 @@ export const listen = (options: ListenerOptions): Listener => {
   const renewed = (name: string): Promise<boolean> => within(runtime, REQUEST_MAX_MS, life.renew(name)).catch(() => true);
 
   /** Feeds from a subscription until something is wrong with it; answers what. */
-  const feed = async (pubsub: PubSub, name: string): Promise<Reason> => {
+  const feed = async (client: v1.SubscriberClient, name: string): Promise<Reason> => {
     const broken = ending();
     const over = ending();
     void Promise.race([broken.ended, end.ended]).then(() => over.end());
-    const fail = (error: unknown): void => {
-      if (!over.isOver()) log?.info('The stream of the bus ended', { status: statusOf(error) });
-      broken.end();
-    };
-    let stream = openStream(pubsub, name, fail);
+    const pulling = keepPulling({
+      stub: await stubOf(client),
+      subscription: fullName(name),
+      clientId: name,
+      runtime,
+      log,
+      take: (message) => {
+        if (!end.isOver()) options.take(message);
+      },
+      failed: (status) => {
+        log?.info('The stream of the bus ended', { status });
+        broken.end();
+      },
+    });
     let openedAt = runtime.monotonic();
     let renewedAt = openedAt;
     try {
       while (!over.isOver()) {
-        if (!(await isThere(pubsub, name))) return 'gone';
+        if (!(await isThere(client, name))) return 'gone';
         if (!over.isOver()) first.end();
-        void removeLeft(pubsub);
+        void removeLeft(client);
         await pause(runtime, watchMs, over);
         if (!over.isOver()) waits.reset();
         const now = runtime.monotonic();
@@ -178,49 +175,46 @@ export const listen = (options: ListenerOptions): Listener => {
           renewedAt = now;
         }
         if (!over.isOver() && now - openedAt >= streamMaxMs) {
-          // The new one is there before the old one goes; what becomes of that says nothing any more.
-          const old = stream.removeAllListeners('close').removeAllListeners('error').on('error', () => undefined);
-          stream = openStream(pubsub, name, fail);
+          pulling.renew();
           openedAt = now;
           log?.debug('The stream of the bus is replaced by another');
-          void old.close().catch(() => undefined);
         }
       }
       if (end.isOver()) return 'closed';
-      return (await isThere(pubsub, name)) ? 'stream' : 'gone';
+      return (await isThere(client, name)) ? 'stream' : 'gone';
     } catch {
       return end.isOver() ? 'closed' : 'connection';
     } finally {
       broken.end();
-      await within(runtime, GIVE_BACK_MAX_MS + 500, stream.close()).catch(() => undefined);
+      pulling.close();
     }
   };
 
   /** Makes a subscription and feeds from it; answers what ended that. */
-  const live = async (pubsub: PubSub, name: string): Promise<Reason> => {
+  const live = async (client: v1.SubscriberClient, name: string): Promise<Reason> => {
     try {
-      await create(pubsub, name);
+      await create(client, name);
     } catch (error) {
       log?.warn('The bus has no subscription for this relay yet', { status: statusOf(error) });
       return 'not_made';
     }
-    return end.isOver() ? 'closed' : feed(pubsub, name);
+    return end.isOver() ? 'closed' : feed(client, name);
   };
 
   const run = async (): Promise<void> => {
-    for (let pubsub = clientOf(options); ; ) {
+    for (let client = subscriberOf(options); ; ) {
       const name = `${options.prefix}${runtime.randomHex(8)}`;
-      const reason = await live(pubsub, name);
+      const reason = await live(client, name);
       left.add(name);
       if (end.isOver()) {
-        await removeLeft(pubsub);
-        await closeClient(pubsub);
+        await removeLeft(client);
+        await closeClient(client);
         return;
       }
       log?.warn('The relay makes its way to the bus anew', { reason });
-      void closeClient(pubsub);
-      pubsub = clientOf(options);
-      void removeLeft(pubsub);
+      void closeClient(client);
+      client = subscriberOf(options);
+      void removeLeft(client);
       await pause(runtime, waits.next(), end);
     }
   };

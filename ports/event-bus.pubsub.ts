@@ -6,11 +6,12 @@
  * `pubsub.subscriptions.create`, `get`, `consume`, `delete`; see event-bus.pubsub-subscription.ts for why it may not publish. Who
  * sweeps: `pubsub.subscriptions.list` and `delete`.
  */
-import type { PubSub, Topic } from '@google-cloud/pubsub';
+import type { v1 } from '@google-cloud/pubsub';
 import { EarshotError } from '../core/protocol/codes.ts';
-import { callOptions, clientOf, closeClient, NOT_FOUND, statusOf, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
+import { callOptions, closeClient, NOT_FOUND, statusOf, stubOf, subscriberOf, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
 import { within } from './event-bus.pubsub-life.ts';
 import { decodeMessage, encodeMessage, type PubsubMessage } from './event-bus.pubsub-message.ts';
+import { publishing, PUBLISH_MAX_MS } from './event-bus.pubsub-publishing.ts';
 import { listen, type BusLife, type Listener } from './event-bus.pubsub-subscription.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Log } from './log.ts';
@@ -32,13 +33,6 @@ export interface PubsubBusOptions {
   readonly streamMaxMs?: number;
 }
 
-/** The need says that a publication is waited for PUBLISH_WAIT_MAX_MS; the message may still go out a while longer. */
-const PUBLISH_MAX_MS = 5_000;
-const PUBLISH_ATTEMPT_MS = 2_000;
-const PUBLISH_RETRY_FIRST_MS = 50;
-const PUBLISH_RETRY_MAX_MS = 500;
-/** Cancelled, unknown, deadline exceeded, resource exhausted, aborted, internal, unavailable: as Google's own table repeats them. */
-const PUBLISH_RETRIED = [1, 2, 4, 8, 10, 13, 14];
 const SWEEP_REQUEST_MAX_MS = 10_000;
 /** One line a minute about messages that nobody understands says enough. */
 const BROKEN_NOTE_MS = 60_000;
@@ -53,16 +47,11 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
   const log = options.log ?? null;
   const place: PubsubPlace = { projectId: options.projectId, topic: options.topic, prefix: PREFIX, apiEndpoint: options.apiEndpoint };
   const listeners = new Set<Listener>();
-  let client: PubSub | null = null;
-  let topic: Topic | null = null;
+  const publisher = publishing(place, runtime);
+  let janitor: v1.SubscriberClient | null = null;
   let closed = false;
   let broken = 0;
   let notedAt = -Infinity;
-
-  const pubsub = (): PubSub => {
-    if (closed) throw new EarshotError('store_unavailable');
-    return (client ??= clientOf(place));
-  };
 
   const note = (): void => {
     broken++;
@@ -72,25 +61,27 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
     broken = 0;
   };
 
-  const send = async (message: PubsubMessage): Promise<void> => {
-    topic ??= pubsub().topic(options.topic, { batching: { maxMessages: 1 }, gaxOpts: PUBLISH_OPTIONS });
-    await topic.publishMessage({ data: message.data, attributes: { ...message.attributes } });
+  const sweeping = async (): Promise<v1.SubscriberClient> => {
+    if (closed) throw new EarshotError('store_unavailable');
+    janitor ??= subscriberOf(place);
+    await within(runtime, SWEEP_REQUEST_MAX_MS, stubOf(janitor));
+    return janitor;
   };
 
   /** Ours, of this topic, by full name. */
-  const ours = async (): Promise<readonly string[]> => {
-    const [all] = await within(runtime, SWEEP_REQUEST_MAX_MS, pubsub().getSubscriptions({ gaxOpts: callOptions(SWEEP_REQUEST_MAX_MS) }));
-    const isOurs = (metadata: (typeof all)[number]['metadata']): boolean =>
-      metadata?.labels?.['earshot'] === SUBSCRIPTION_LABELS.earshot && (metadata.topic === `projects/${options.projectId}/topics/${options.topic}` || metadata.topic === '_deleted-topic_');
-    return all.filter(({ metadata }) => isOurs(metadata)).map(({ name }) => name);
+  const ours = async (client: v1.SubscriberClient): Promise<readonly string[]> => {
+    const [all] = await within(runtime, SWEEP_REQUEST_MAX_MS, client.listSubscriptions({ project: `projects/${options.projectId}` }, callOptions(SWEEP_REQUEST_MAX_MS)));
+    const isOurs = ({ labels, topic }: (typeof all)[number]): boolean =>
+      labels?.['earshot'] === SUBSCRIPTION_LABELS.earshot && (topic === `projects/${options.projectId}/topics/${options.topic}` || topic === '_deleted-topic_');
+    return all.filter(isOurs).map(({ name }) => name ?? '');
   };
 
   /** Whether it was an orphan and is gone now. One that fails is tried again with the next sweep. */
-  const removeOrphan = async (fullName: string): Promise<boolean> => {
+  const removeOrphan = async (client: v1.SubscriberClient, fullName: string): Promise<boolean> => {
     const name = fullName.slice(fullName.lastIndexOf('/') + 1);
     try {
       if (!(await life.takeOver(name))) return false;
-      await within(runtime, SWEEP_REQUEST_MAX_MS, pubsub().subscription(name).delete(callOptions(SWEEP_REQUEST_MAX_MS))).catch((error: unknown) => {
+      await within(runtime, SWEEP_REQUEST_MAX_MS, client.deleteSubscription({ subscription: fullName }, callOptions(SWEEP_REQUEST_MAX_MS))).catch((error: unknown) => {
         if (statusOf(error) !== NOT_FOUND) throw error;
       });
       await life.gone(name);
@@ -105,7 +96,8 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
     publish: async (message) => {
       const encoded = encodeMessage(message);
       try {
-        await within(runtime, PUBLISH_MAX_MS, send(encoded));
+        if (closed) throw new EarshotError('store_unavailable');
+        await within(runtime, PUBLISH_MAX_MS, publisher.publish(encoded));
       } catch (error) {
         log?.debug('A publication failed', { status: statusOf(error) });
         throw new EarshotError('store_unavailable');
@@ -131,7 +123,8 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
     sweep: async () => {
       let removed = 0;
       try {
-        for (const name of await ours()) removed += (await removeOrphan(name)) ? 1 : 0;
+        const client = await sweeping();
+        for (const name of await ours(client)) removed += (await removeOrphan(client, name)) ? 1 : 0;
       } catch {
         throw new EarshotError('store_unavailable');
       }
@@ -141,23 +134,8 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
       closed = true;
       await Promise.all([...listeners].map((listener) => listener.close()));
       listeners.clear();
-      if (client !== null) await closeClient(client);
+      await publisher.close();
+      if (janitor !== null) await closeClient(janitor);
     },
   };
-};
-
-const PUBLISH_OPTIONS = {
-  timeout: PUBLISH_MAX_MS,
-  retry: {
-    retryCodes: PUBLISH_RETRIED,
-    backoffSettings: {
-      initialRetryDelayMillis: PUBLISH_RETRY_FIRST_MS,
-      retryDelayMultiplier: 2,
-      maxRetryDelayMillis: PUBLISH_RETRY_MAX_MS,
-      initialRpcTimeoutMillis: PUBLISH_ATTEMPT_MS,
-      rpcTimeoutMultiplier: 1,
-      maxRpcTimeoutMillis: PUBLISH_ATTEMPT_MS,
-      totalTimeoutMillis: PUBLISH_MAX_MS,
-    },
-  },
 };

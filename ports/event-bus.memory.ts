@@ -1,4 +1,4 @@
-import type { BusMessage, EventBus } from './event-bus.ts';
+import { isPassedOver, type BusMessage, type EventBus } from './event-bus.ts';
 
 /** A bus within one process. Handlers run in a later microtask, so that a publisher never runs a relay's code. */
 export const memoryBus = (): EventBus => {
@@ -9,9 +9,11 @@ export const memoryBus = (): EventBus => {
         for (const handler of handlers) handler(message);
       });
     },
-    subscribe: async (handler) => {
+    subscribe: async (handler, passesOver) => {
       // One entry for each subscription, even when the same function subscribes twice.
-      const entry = (message: BusMessage): void => handler(message);
+      const entry = (message: BusMessage): void => {
+        if (!isPassedOver(message, passesOver)) handler(message);
+      };
       handlers.add(entry);
       return { close: async () => void handlers.delete(entry) };
     },

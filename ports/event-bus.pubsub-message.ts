@@ -5,7 +5,7 @@
  * https://cloud.google.com/pubsub/quotas#resource_limits
  */
 import { EarshotError } from '../core/protocol/codes.ts';
-import type { BusMessage } from './event-bus.ts';
+import { isPassedOver, type BusMessage, type PassesOver } from './event-bus.ts';
 
 /** What a publication holds. */
 export interface PubsubMessage {
@@ -34,6 +34,13 @@ const FIELDS = {
   rights: { tenant: text('tenant'), user: { attribute: 'user', number: false, absent: 'nullable' } },
 } as const satisfies Record<BusMessage['kind'], Record<string, FieldForm>>;
 
+/** The same, as they are gone through for every message. */
+const FORMS: Readonly<Record<BusMessage['kind'], readonly (readonly [string, FieldForm])[]>> = {
+  events: Object.entries<FieldForm>(FIELDS.events),
+  interim: Object.entries<FieldForm>(FIELDS.interim),
+  rights: Object.entries<FieldForm>(FIELDS.rights),
+};
+
 /** A publication may hold 10 MB; half of it leaves a receiver room for more than one. */
 export const DATA_MAX_BYTES = 5 * 1024 * 1024;
 const VALUE_MAX_BYTES = 1024;
@@ -47,7 +54,7 @@ export const encodeMessage = (message: BusMessage): PubsubMessage => {
   const texts = textsOf(message);
   const attributes: Record<string, string> = { kind: message.kind };
   const more: Record<string, string> = {};
-  for (const [name, form] of Object.entries<FieldForm>(FIELDS[message.kind])) {
+  for (const [name, form] of FORMS[message.kind]) {
     const value = (message as unknown as Readonly<Record<string, FieldValue | undefined>>)[name];
     if (value === undefined || value === null) continue;
     const written = String(value);
@@ -67,24 +74,45 @@ const textsOf = (message: BusMessage): readonly string[] => {
   return message.kind === 'events' && (bytes > DATA_MAX_BYTES || texts.some((each) => each.includes('\n'))) ? [] : texts;
 };
 
-/** null: not one of ours, of a kind that is not known (yet), or broken. */
-export const decodeMessage = ({ data, attributes }: PubsubMessage): BusMessage | null => {
+/**
+ * null: not one of ours, of a kind that is not known (yet), or broken. `passed_over`: `passesOver` said so of its attributes, and its data
+ * was not looked at; where some of them stand in the data, after that was read.
+ */
+export const decodeMessage = ({ data, attributes }: PubsubMessage, passesOver?: PassesOver): BusMessage | 'passed_over' | null => {
   const { kind } = attributes;
   if (kind !== 'events' && kind !== 'interim' && kind !== 'rights') return null;
-  const whole = data.toString('utf8');
-  const end = attributes['more'] === undefined ? -1 : whole.includes('\n') ? whole.indexOf('\n') : whole.length;
-  const fields = fieldsOf(FIELDS[kind], end === -1 ? attributes : { ...attributes, ...parsed(whole.slice(0, end)) });
+  if (attributes['more'] !== undefined) return decodeLong(kind, data, attributes, passesOver);
+  const fields = fieldsOf(kind, attributes);
   if (fields === null) return null;
-  const rest = whole.slice(end + 1);
-  if (kind === 'rights') return { kind, ...fields } as BusMessage;
-  if (kind === 'interim') return { kind, ...fields, text: rest } as BusMessage;
-  const texts = attributes['texts'] === '0' ? [] : rest.split('\n');
-  return String(texts.length) === attributes['texts'] ? ({ kind, ...fields, texts } as unknown as BusMessage) : null;
+  if (kind === 'events' && passesOver !== undefined && isCount(attributes['texts'])) {
+    const { tenant, call_sid, epoch, first_seq } = fields as unknown as Extract<BusMessage, { kind: 'events' }>;
+    if (passesOver({ tenant, call_sid, epoch, first_seq, count: Number(attributes['texts']) })) return 'passed_over';
+  }
+  return messageOf(kind, fields, data.toString('utf8'), attributes['texts']);
 };
 
-const fieldsOf = (forms: Readonly<Record<string, FieldForm>>, values: Readonly<Record<string, unknown>>): Record<string, FieldValue> | null => {
+/** One whose first line holds what did not fit an attribute. */
+const decodeLong = (kind: BusMessage['kind'], data: Buffer, attributes: PubsubMessage['attributes'], passesOver: PassesOver | undefined): BusMessage | 'passed_over' | null => {
+  const whole = data.toString('utf8');
+  const end = whole.includes('\n') ? whole.indexOf('\n') : whole.length;
+  const fields = fieldsOf(kind, { ...attributes, ...parsed(whole.slice(0, end)) });
+  const message = fields === null ? null : messageOf(kind, fields, whole.slice(end + 1), attributes['texts']);
+  return message !== null && isPassedOver(message, passesOver) ? 'passed_over' : message;
+};
+
+const isCount = (texts: string | undefined): texts is string => texts !== undefined && /^\d{1,7}$/.test(texts);
+
+/** @param rest the texts @param count how many there are, where they are events */
+const messageOf = (kind: BusMessage['kind'], fields: Record<string, FieldValue>, rest: string, count: string | undefined): BusMessage | null => {
+  if (kind === 'rights') return { kind, ...fields } as BusMessage;
+  if (kind === 'interim') return { kind, ...fields, text: rest } as BusMessage;
+  const texts = count === '0' ? [] : rest.split('\n');
+  return String(texts.length) === count ? ({ kind, ...fields, texts } as unknown as BusMessage) : null;
+};
+
+const fieldsOf = (kind: BusMessage['kind'], values: Readonly<Record<string, unknown>>): Record<string, FieldValue> | null => {
   const fields: Record<string, FieldValue> = {};
-  for (const [name, form] of Object.entries(forms)) {
+  for (const [name, form] of FORMS[kind]) {
     const value = values[form.attribute];
     if (value === undefined && form.absent === 'optional') continue;
     if (value === undefined && form.absent === 'nullable') fields[name] = null;

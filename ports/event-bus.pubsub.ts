@@ -103,12 +103,12 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
         throw new EarshotError('store_unavailable');
       }
     },
-    subscribe: async (handler) => {
+    subscribe: async (handler, passesOver) => {
       if (closed) throw new EarshotError('store_unavailable');
       const take = (message: PubsubMessage): void => {
-        const decoded = decodeMessage(message);
+        const decoded = decodeMessage(message, passesOver);
         if (decoded === null) note();
-        else handler(decoded);
+        else if (decoded !== 'passed_over') handler(decoded);
       };
       const listener = listen({ ...place, runtime, life, log, take, watchMs: options.watchMs ?? null, streamMaxMs: options.streamMaxMs ?? null });
       listeners.add(listener);

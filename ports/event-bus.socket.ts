@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type ListenOptions, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { EarshotError } from '../core/protocol/codes.ts';
-import type { BusMessage, EventBus } from './event-bus.ts';
+import { isPassedOver, type BusMessage, type EventBus } from './event-bus.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
@@ -118,10 +118,12 @@ export const socketBus = (address: BusAddress, runtime: Runtime): EventBus => {
 
   return {
     publish: (message) => ask((id) => ({ do: 'publish', id, message })),
-    subscribe: async (handler) => {
+    subscribe: async (handler, passesOver) => {
       await ask((id) => ({ do: 'subscribe', id }));
       // One entry for each subscription, even when the same function subscribes twice.
-      const entry = (message: BusMessage): void => handler(message);
+      const entry = (message: BusMessage): void => {
+        if (!isPassedOver(message, passesOver)) handler(message);
+      };
       handlers.add(entry);
       return { close: async () => void handlers.delete(entry) };
     },

@@ -1,6 +1,6 @@
 /** What every event bus promises, whichever way it goes: run by `event-bus.test.ts` on each of them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BusMessage, EventBus } from '../../ports/event-bus.ts';
+import type { BusMessage, EventBus, EventsHead } from '../../ports/event-bus.ts';
 import { limited } from '../fixtures/relay.ts';
 
 export interface BusSetup {
@@ -93,6 +93,29 @@ export const eventBusContract = (way: string, setUp: () => Promise<BusSetup>): v
       await bus.publish(events('EL_1', 'a'));
       await stays.has(1);
       expect(left.got).toEqual([]);
+    });
+
+    it('asks of events before their texts are read, and delivers those that are not passed over with all of another kind', async () => {
+      const bus = setup.bus();
+      const { take, got, has } = inbox();
+      const other = inbox();
+      const asked: EventsHead[] = [];
+      await bus.subscribe(take, (head) => {
+        asked.push(head);
+        return head.call_sid === 'EL_1';
+      });
+      await bus.subscribe(other.take);
+      const rights: BusMessage = { kind: 'rights', tenant: 't1', user: null };
+      const sent = [events('EL_1', 'a', 'b'), events('EL_2', 'c'), events('EL_1'), rights];
+      for (const message of sent) await bus.publish(message);
+      await Promise.all([has(2), other.has(sent.length)]);
+      await expect.poll(() => asked.length).toBe(3);
+      expect(got).toHaveLength(2);
+      expect(got).toEqual(expect.arrayContaining([events('EL_2', 'c'), rights]));
+      const head = { tenant: 't1', epoch: '1.a', first_seq: 1 };
+      expect(asked).toHaveLength(3);
+      expect(asked).toEqual(expect.arrayContaining([{ ...head, call_sid: 'EL_1', count: 2 }, { ...head, call_sid: 'EL_2', count: 1 }, { ...head, call_sid: 'EL_1', count: 0 }]));
+      expect(other.got).toHaveLength(sent.length);
     });
 
     it('sweeps nothing of what is alive', async () => {

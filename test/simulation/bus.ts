@@ -1,11 +1,12 @@
 /** The simulated bus: subscriptions outlive the relays that made them, messages are lost, doubled, late and out of order. */
 import { ORPHAN_SUBSCRIPTION_MS } from '../../core/protocol/limits.ts';
-import type { BusMessage, EventBus } from '../../ports/event-bus.ts';
+import { isPassedOver, type BusMessage, type EventBus, type PassesOver } from '../../ports/event-bus.ts';
 import type { Actor, Fate, World } from './world.ts';
 
 interface Subscription {
   readonly actor: Actor;
   readonly handler: (message: BusMessage) => void;
+  readonly passesOver: PassesOver | undefined;
   /** The last sign of life of its relay, virtual time. */
   lastSeen: number;
   silentUntil: number;
@@ -30,9 +31,9 @@ export class Bus {
   for(actor: Actor): EventBus {
     return {
       publish: (message) => this.#world.ask(actor, this.#publishFate(), async () => this.#spread(message)),
-      subscribe: (handler) =>
+      subscribe: (handler, passesOver) =>
         this.#world.ask(actor, { fate: 'answered' }, async () => {
-          const subscription: Subscription = { actor, handler, lastSeen: this.#world.now, silentUntil: 0 };
+          const subscription: Subscription = { actor, handler, passesOver, lastSeen: this.#world.now, silentUntil: 0 };
           this.#subscriptions.add(subscription);
           this.#beat(subscription);
           return { close: () => this.#world.ask(actor, { fate: 'answered' }, async () => void this.#subscriptions.delete(subscription)) };
@@ -88,7 +89,9 @@ export class Bus {
     const late = faults.strikes('bus_delays') ? chance() * LATE_MAX_MS : chance() * 20;
     this.#world.after(late, () => {
       if (this.#world.now < subscription.silentUntil || !this.#subscriptions.has(subscription)) return;
-      this.#world.run(subscription.actor, () => subscription.handler(message));
+      this.#world.run(subscription.actor, () => {
+        if (!isPassedOver(message, subscription.passesOver)) subscription.handler(message);
+      });
     });
   }
 }

@@ -236,9 +236,9 @@ export class RelayHost {
     const own = bus.for(actor);
     const parts: RelayParts = {
       callLog: this.#watching(actor, stores.logFor(actor), seen),
-      bus: { ...own, subscribe: (handler) => own.subscribe((message) => {
-        if (message.kind === 'events') seen.set(message.call_sid, Math.max(seen.get(message.call_sid) ?? 0, message.first_seq + message.texts.length - 1));
-        handler(message);
+      bus: { ...own, subscribe: (handler, passesOver) => own.subscribe(handler, (head) => {
+        seen.set(head.call_sid, Math.max(seen.get(head.call_sid) ?? 0, head.first_seq + head.count - 1));
+        return passesOver?.(head) === true;
       }) },
       directory: stores.directoryFor(actor),
       identity: identities.for(actor),

@@ -22,8 +22,6 @@ export interface Known {
   readonly call: CallState | null;
   /** Version of the call's projection: whoever commits to the call changes it. */
   readonly updateTime: Timestamp | undefined;
-  /** There was a call of this id, and it was erased. */
-  readonly gone: boolean;
   readonly seen: ReadonlyMap<string, string>;
   /** Whose each conversation named in the entries is; null: it was erased. Those that are nobody's are not in it. */
   readonly owners: ReadonlyMap<string, string | null>;
@@ -48,7 +46,7 @@ export interface Decided {
 export const NOTHING_STORED: StoredDetails = { details: { analysis_data: null, metadata_json: null }, documents: [] };
 
 /** Nothing was seen yet, and nobody's conversation is named. */
-export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, gone: false, seen: new Map(), owners: new Map(), versions: new Map(), marks: [] };
+export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, seen: new Map(), owners: new Map(), versions: new Map(), marks: [] };
 
 /** How units of entries for one call are decided on. What is read is believed only as long as the projection has not changed. */
 export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, runtime: Runtime) => {
@@ -66,8 +64,8 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
     const entries = units.flat();
     const keys = [...new Set(entries.flatMap((entry) => keysOf(callSid, entry, runtime.sha256)))];
     const conversations = [...new Set(entries.map((entry) => entry.conversation_id).filter((id) => id !== null))];
-    const found = await readTogether([places.call(callSid), places.tombstone(callSid), ...keys.map((key) => places.key(callSid, key)), ...conversations.map((id) => places.conversation(id)), ...marks]);
-    const [callDoc, tombstone, ...others] = found as [DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
+    const found = await readTogether([places.call(callSid), ...keys.map((key) => places.key(callSid, key)), ...conversations.map((id) => places.conversation(id)), ...marks]);
+    const [callDoc, ...others] = found as [DocumentSnapshot, ...DocumentSnapshot[]];
     const seen = new Map<string, string>();
     for (const [index, key] of keys.entries()) {
       const value = others[index]?.get('value') as string | undefined;
@@ -81,7 +79,7 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
       owners.set(id, conversation.get('call_sid') as string | null);
       versions.set(id, conversation.updateTime);
     }
-    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, gone: tombstone.exists, seen, owners, versions, marks: others.slice(keys.length + conversations.length) };
+    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, seen, owners, versions, marks: others.slice(keys.length + conversations.length) };
   };
 
   const readHistory = async (callSid: string): Promise<HistoryEvent[]> => {

@@ -174,7 +174,8 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
         if (before !== undefined) return { batch: null, value: before.value };
         const { call, updateTime } = known;
         if (call === null || updateTime === undefined) {
-          if (!known.gone) return { batch: null, value: units.map(() => ({ value: null })) };
+          // Asked for here alone: every other append would pay for a document that is not there.
+          if (!(await places.tombstone(callSid).get()).exists) return { batch: null, value: units.map(() => ({ value: null })) };
           const stopped = stopConversations(batch, known, units);
           return { batch: stopped === 0 ? null : batch, value: units.map(() => ({ error: new EarshotError('call_erased') })) };
         }

@@ -26,8 +26,8 @@ export interface SqliteCallLogOptions {
   readonly runtime: Runtime;
   /** For relays beside the one process that writes. The file must exist. */
   readonly readOnly?: boolean;
-  /** How many appends share a transaction at most; 1: each has its own. */
-  readonly groupMaxCount?: number;
+  /** false: each append has a transaction of its own, as what group commit is measured beside. */
+  readonly grouped?: boolean;
 }
 
 /** Opens the log; brings its schema up to date unless it is opened to read only. */
@@ -37,7 +37,7 @@ export const sqliteCallLog = (options: SqliteCallLogOptions): CallLog => {
   if (options.readOnly !== true) store.sql("UPDATE log SET generation = ? WHERE generation = ''").run(options.runtime.randomHex(4));
   const reader = sqliteReader(store);
   const writer = options.readOnly === true ? null : sqliteWriter(store, reader, options.runtime);
-  const commits = groupCommits((units) => store.transaction(units), options.groupMaxCount);
+  const commits = options.grouped === false ? store.transaction : groupCommits((units) => store.transaction(units));
   const write = async <T>(work: (writer: Writer) => T): Promise<T> => {
     if (writer === null) throw new Error('this log was opened to read only');
     return commits(() => work(writer));

@@ -15,11 +15,10 @@ interface Waiting {
 }
 
 /**
- * @param maxCount 1: a transaction for each
  * @param transaction runs the given work in one transaction; rejects, with nothing written, when it or the commit fails
  * @returns runs a piece of work (it must not wait) in a shared transaction, and answers after the commit
  */
-export const groupCommits = (transaction: (work: () => unknown) => Promise<unknown>, maxCount = GROUP_MAX_COUNT): (<T>(work: () => T) => Promise<T>) => {
+export const groupCommits = (transaction: (work: () => unknown) => Promise<unknown>): (<T>(work: () => T) => Promise<T>) => {
   const waiting: Waiting[] = [];
   let running = false;
 
@@ -56,7 +55,7 @@ export const groupCommits = (transaction: (work: () => unknown) => Promise<unkno
     running = true;
     // One turn of the event loop: requests that came in together are committed together.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (waiting.length > 0) await together(waiting.splice(0, maxCount));
+    while (waiting.length > 0) await together(waiting.splice(0, GROUP_MAX_COUNT));
     running = false;
   };
 

@@ -11,7 +11,7 @@ import { startProcess, type BenchProcess } from './harness/process.ts';
 import type { Way } from './servers/append-firestore.ts';
 
 /** Appends of a way in a round. */
-const FIRESTORE_COUNT = 150;
+const FIRESTORE_COUNT = 250;
 /** Before the first that counts: client and emulator are compiled while they run. */
 const WARM_ROUNDS = 3;
 const SQLITE_COUNT = 3_000;

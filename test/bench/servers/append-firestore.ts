@@ -71,8 +71,9 @@ const begin = async (by: CallLog): Promise<string> => {
 
 let of: readonly string[] = calls;
 
-/** Before it is measured: calls that this process's log knows nothing of. */
+/** Before it is measured: the calls are begun, and for strangers as many as there are turns, of which this process's log knows nothing. */
 const ready = async ({ count }: { count: number }): Promise<void> => {
+  while (calls.length < CALLS) calls.push(await begin(maker));
   if (way !== 'strange calls') return;
   const made: string[] = [];
   while (made.length < count) made.push(...(await Promise.all(Array.from({ length: Math.min(20, count - made.length) }, () => begin(maker)))));
@@ -94,5 +95,4 @@ const append = async ({ count }: { count: number }): Promise<{ ms: number[]; eve
   return { ms, events, tried: { ...tried } };
 };
 
-for (let at = 0; at < CALLS; at++) calls.push(await begin(maker));
 answering({ append, ready });

@@ -5,7 +5,7 @@ import { entry, newCall, turn } from '../../fixtures/facts.ts';
 import { answering } from '../harness/answering.ts';
 
 const { FILE = '', GROUPING } = process.env;
-const log = sqliteCallLog({ path: FILE, runtime: systemRuntime(), ...(GROUPING === 'alone' ? { groupMaxCount: 1 } : {}) });
+const log = sqliteCallLog({ path: FILE, runtime: systemRuntime(), grouped: GROUPING !== 'alone' });
 
 /** Calls that talk at one time. */
 const CALLS = 20;

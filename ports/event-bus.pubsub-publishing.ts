@@ -2,8 +2,7 @@
  * Publishing, one request for each message at once: what a person waits for is not held back for company, as the library does by default.
  * Beside its `publishMessage` it makes neither a queue nor a description of the types for one message (`npm run bench -- publish`).
  */
-import type { v1 } from '@google-cloud/pubsub';
-import { closeClient, DEADLINE_EXCEEDED, publisherOf, routedBy, statusOf, stubOf, type PubsubPlace, type RawOptions, type RawStub } from './event-bus.pubsub-client.ts';
+import { DEADLINE_EXCEEDED, openChannel, routedBy, statusOf, type Channel, type PubsubPlace, type RawOptions } from './event-bus.pubsub-channel.ts';
 import { backOff, ending, pause } from './event-bus.pubsub-life.ts';
 import type { PubsubMessage } from './event-bus.pubsub-message.ts';
 import { publishRequest } from './event-bus.pubsub-wire.ts';
@@ -26,37 +25,32 @@ const RETRIED: readonly unknown[] = [1, 2, DEADLINE_EXCEEDED, 8, 10, 13, 14];
 
 const PATH = '/google.pubsub.v1.Publisher/Publish';
 
-/** A client and what stands behind it. */
-interface Way {
-  readonly client: v1.PublisherClient;
-  readonly stub: Promise<RawStub>;
-}
-
 /** Connects with the first publication. */
 export const publishing = (place: PubsubPlace, runtime: Runtime): Publishing => {
   const topic = `projects/${place.projectId}/topics/${place.topic}`;
   const interceptors = [routedBy(`topic=${topic}`)];
   const end = ending();
-  let way: Way | null = null;
-
-  const connect = (): Way => {
-    const client = publisherOf(place);
-    return { client, stub: stubOf(client) };
-  };
+  const underWay = new Set<{ cancel(): void }>();
+  let way: Channel | null = null;
 
   /** A connection on which nobody answered may be dead without knowing: the next attempt has another. */
-  const leave = (left: Way): void => {
+  const leave = (left: Channel): void => {
     if (way === left) way = null;
-    void closeClient(left.client);
+    void left.close();
   };
 
   const attempt = async (request: Buffer, untilMs: number): Promise<void> => {
-    const by = (way ??= connect());
+    const by = (way ??= openChannel(place));
     const options: RawOptions = { deadline: runtime.now() + Math.min(ATTEMPT_MS, untilMs), interceptors };
     try {
       const stub = await by.stub;
       await new Promise<void>((resolve, reject) => {
-        stub.makeUnaryRequest(PATH, asItIs, ANSWERED, request, options, (error) => (error === null ? resolve() : reject(error instanceof Error ? error : new Error('refused'))));
+        const call = stub.makeUnaryRequest(PATH, asItIs, answered, request, options, (error) => {
+          underWay.delete(call);
+          if (error === null) resolve();
+          else reject(error instanceof Error ? error : new Error('refused'));
+        });
+        underWay.add(call);
       });
     } catch (error) {
       // Also where there were no credentials: what was promised once stays refused.
@@ -84,11 +78,12 @@ export const publishing = (place: PubsubPlace, runtime: Runtime): Publishing => 
     },
     close: async () => {
       end.end();
-      if (way !== null) await closeClient(way.client);
+      for (const call of underWay) call.cancel();
+      await way?.close();
     },
   };
 };
 
 const asItIs = (request: Buffer): Buffer => request;
 /** The answer names the message; nobody asks. gRPC wants something for it. */
-const ANSWERED = (): true => true;
+const answered = (): true => true;

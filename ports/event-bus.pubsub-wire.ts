@@ -25,6 +25,9 @@ export interface PullBeginning {
 /** Answers keep-alives. https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#streamingpullrequest */
 const PROTOCOL_VERSION = 1;
 
+/** Of the tenth byte, the last that a number may have. */
+const VARINT_FACTOR_MAX = 2 ** 63;
+
 /** The kinds of a field that occur: in the low three bits of its key. */
 const VARINT = 0;
 const BYTES = 2;
@@ -129,7 +132,7 @@ class Reader {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
       const byte = this.#bytes[this.at++];
-      if (byte === undefined) throw new Error('a number ends too early');
+      if (byte === undefined || factor > VARINT_FACTOR_MAX) throw new Error('a number does not end where it should');
       value += (byte & 127) * factor;
       if (byte < 128) return value;
     }

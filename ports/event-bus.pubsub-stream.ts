@@ -4,7 +4,7 @@
  * takes; acknowledgements travel on the stream instead of in requests of their own. Between half and two thirds of the CPU for each
  * message (`npm run bench -- ingest`).
  */
-import { routedBy, type RawStub } from './event-bus.pubsub-client.ts';
+import { routedBy, type RawStub } from './event-bus.pubsub-channel.ts';
 import type { PubsubMessage } from './event-bus.pubsub-message.ts';
 import { pullAcks, pullBeginning, pulledMessages } from './event-bus.pubsub-wire.ts';
 import type { Runtime, Timer } from './runtime.ts';

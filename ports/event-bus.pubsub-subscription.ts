@@ -20,7 +20,8 @@
 import type { v1 } from '@google-cloud/pubsub';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { ORPHAN_SUBSCRIPTION_MS } from '../core/protocol/limits.ts';
-import { callOptions, closeClient, statusOf, stubOf, subscriberOf, NOT_FOUND, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
+import { NOT_FOUND, statusOf, type PubsubPlace } from './event-bus.pubsub-channel.ts';
+import { callOptions, closeClient, stubOf, subscriberOf, SUBSCRIPTION_LABELS } from './event-bus.pubsub-client.ts';
 import { backOff, ending, pause, within } from './event-bus.pubsub-life.ts';
 import type { PubsubMessage } from './event-bus.pubsub-message.ts';
 import { keepPulling } from './event-bus.pubsub-pulling.ts';

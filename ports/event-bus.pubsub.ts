@@ -6,13 +6,12 @@
  * `pubsub.subscriptions.create`, `get`, `consume`, `delete`; see event-bus.pubsub-subscription.ts for why it may not publish. Who
  * sweeps: `pubsub.subscriptions.list` and `delete`.
  */
-import type { v1 } from '@google-cloud/pubsub';
 import { EarshotError } from '../core/protocol/codes.ts';
-import { callOptions, closeClient, NOT_FOUND, statusOf, stubOf, subscriberOf, SUBSCRIPTION_LABELS, type PubsubPlace } from './event-bus.pubsub-client.ts';
+import { statusOf, type PubsubPlace } from './event-bus.pubsub-channel.ts';
 import { within } from './event-bus.pubsub-life.ts';
 import { decodeMessage, encodeMessage, type PubsubMessage } from './event-bus.pubsub-message.ts';
 import { publishing, PUBLISH_MAX_MS } from './event-bus.pubsub-publishing.ts';
-import { listen, type BusLife, type Listener } from './event-bus.pubsub-subscription.ts';
+import type { BusLife, Listener } from './event-bus.pubsub-subscription.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Log } from './log.ts';
 import type { Runtime } from './runtime.ts';
@@ -33,7 +32,6 @@ export interface PubsubBusOptions {
   readonly streamMaxMs?: number;
 }
 
-const SWEEP_REQUEST_MAX_MS = 10_000;
 /** One line a minute about messages that nobody understands says enough. */
 const BROKEN_NOTE_MS = 60_000;
 const PREFIX = 'earshot-relay-';
@@ -48,8 +46,8 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
   const place: PubsubPlace = { projectId: options.projectId, topic: options.topic, prefix: PREFIX, apiEndpoint: options.apiEndpoint };
   const listeners = new Set<Listener>();
   const publisher = publishing(place, runtime);
-  let janitor: v1.SubscriberClient | null = null;
   let closed = false;
+  const isClosed = (): boolean => closed;
   let broken = 0;
   let notedAt = -Infinity;
 
@@ -59,37 +57,6 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
     notedAt = runtime.monotonic();
     log?.warn('Messages on the bus that are not understood were dropped', { count: broken });
     broken = 0;
-  };
-
-  const sweeping = async (): Promise<v1.SubscriberClient> => {
-    if (closed) throw new EarshotError('store_unavailable');
-    janitor ??= subscriberOf(place);
-    await within(runtime, SWEEP_REQUEST_MAX_MS, stubOf(janitor));
-    return janitor;
-  };
-
-  /** Ours, of this topic, by full name. */
-  const ours = async (client: v1.SubscriberClient): Promise<readonly string[]> => {
-    const [all] = await within(runtime, SWEEP_REQUEST_MAX_MS, client.listSubscriptions({ project: `projects/${options.projectId}` }, callOptions(SWEEP_REQUEST_MAX_MS)));
-    const isOurs = ({ labels, topic }: (typeof all)[number]): boolean =>
-      labels?.['earshot'] === SUBSCRIPTION_LABELS.earshot && (topic === `projects/${options.projectId}/topics/${options.topic}` || topic === '_deleted-topic_');
-    return all.filter(isOurs).map(({ name }) => name ?? '');
-  };
-
-  /** Whether it was an orphan and is gone now. One that fails is tried again with the next sweep. */
-  const removeOrphan = async (client: v1.SubscriberClient, fullName: string): Promise<boolean> => {
-    const name = fullName.slice(fullName.lastIndexOf('/') + 1);
-    try {
-      if (!(await life.takeOver(name))) return false;
-      await within(runtime, SWEEP_REQUEST_MAX_MS, client.deleteSubscription({ subscription: fullName }, callOptions(SWEEP_REQUEST_MAX_MS))).catch((error: unknown) => {
-        if (statusOf(error) !== NOT_FOUND) throw error;
-      });
-      await life.gone(name);
-      return true;
-    } catch (error) {
-      log?.warn('A subscription that was left behind could not be removed', { status: statusOf(error) });
-      return false;
-    }
   };
 
   return {
@@ -110,6 +77,9 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
         if (decoded === null) note();
         else if (decoded !== 'passed_over') handler(decoded);
       };
+      // Google's client is loaded only where subscriptions are.
+      const { listen } = await import('./event-bus.pubsub-subscription.ts');
+      if (isClosed()) throw new EarshotError('store_unavailable');
       const listener = listen({ ...place, runtime, life, log, take, watchMs: options.watchMs ?? null, streamMaxMs: options.streamMaxMs ?? null });
       listeners.add(listener);
       await listener.ready;
@@ -121,21 +91,19 @@ export const pubsubBus = (options: PubsubBusOptions): EventBus => {
       };
     },
     sweep: async () => {
-      let removed = 0;
+      if (closed) throw new EarshotError('store_unavailable');
       try {
-        const client = await sweeping();
-        for (const name of await ours(client)) removed += (await removeOrphan(client, name)) ? 1 : 0;
+        const { sweepSubscriptions } = await import('./event-bus.pubsub-sweep.ts');
+        return await sweepSubscriptions({ ...place, runtime, life, log });
       } catch {
         throw new EarshotError('store_unavailable');
       }
-      return removed;
     },
     close: async () => {
       closed = true;
       await Promise.all([...listeners].map((listener) => listener.close()));
       listeners.clear();
       await publisher.close();
-      if (janitor !== null) await closeClient(janitor);
     },
   };
 };

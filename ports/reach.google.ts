@@ -1,6 +1,7 @@
 /** Whether Firestore, Pub/Sub and Cloud Storage can be used from here. The stores say in their lines why they were refused, and those are read. */
 import type { Settings } from '../core/settings.ts';
-import { callOptions, clientOf, closeClient, statusOf } from './event-bus.pubsub-client.ts';
+import { statusOf } from './event-bus.pubsub-channel.ts';
+import { callOptions, clientOf, closeClient } from './event-bus.pubsub-client.ts';
 import type { Log, LogFields } from './log.ts';
 import { gcsRawStore } from './raw-store.gcs.ts';
 import type { Obstacle, Reach } from './reach.ts';

@@ -19,6 +19,7 @@ const RULES: readonly Rule[] = [
   { files: /^core\/(protocol\/|settings)/, imports: [/^core\/protocol\//, /^core\/settings/], types: [CORE], packages: ['zod'] },
   { files: /^core\/domain\//, imports: [CORE], packages: [] },
   { files: /^ports\/firestore-(database|queries)\.ts$/, imports: [CORE, /^ports\//], packages: ['@google-cloud/firestore'] },
+  { files: /^ports\/event-bus\.pubsub-channel\.ts$/, imports: [CORE, /^ports\//], packages: ['@grpc/grpc-js', 'google-auth-library'] },
   { files: /^ports\/[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose'] },
   { files: /^ports\/[a-z-]+\.[a-z-]+\.ts$/, imports: [CORE, /^ports\//], packages: [/^node:/, 'zod', 'jose', 'pino', 'prom-client', 'ws', '@sentry/core', /^@google-cloud\/(firestore|pubsub|storage)$/] },
   // Composition roots choose the ways.

@@ -4,9 +4,9 @@
  * what is measured; so a gRPC server of our own stands in for it as well.
  */
 import { PubSub } from '@google-cloud/pubsub';
-import { EmulatorsMissingError, startEmulators } from '../../local/google/emulators.ts';
 import { encodeMessage } from '../../ports/event-bus.pubsub-message.ts';
 import { responseOf, startPubsubSource, type PubsubSource } from '../fixtures/pubsub-source.ts';
+import { emulator } from './harness/emulator.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
 import { openViewers } from './harness/viewers.ts';
@@ -180,15 +180,6 @@ const relay = async (program: string, paces: readonly Pace[], unwatched: boolean
   } finally {
     await process.end();
     source.close();
-  }
-};
-
-const emulator = async (): Promise<{ readonly pubsubHost: string; close(): Promise<void> } | null> => {
-  try {
-    return await startEmulators(process.env);
-  } catch (error) {
-    if (error instanceof EmulatorsMissingError) return null;
-    throw error;
   }
 };
 

@@ -5,10 +5,10 @@
 import { Feed, type FeedCall, type FeedEvent } from '../core/domain/relay/feed.ts';
 import { CallHops, KeptHops, type Arrival, type EventHops } from '../core/domain/relay/hops.ts';
 import { InterimGate } from '../core/domain/relay/interim.ts';
-import { step } from '../core/domain/relay/pump.ts';
+import { Round } from '../core/domain/relay/pump.ts';
 import type { Subscription } from '../core/domain/relay/subscriptions.ts';
 import { isTerminal } from '../core/domain/call/state.ts';
-import type { BusMessage } from '../ports/event-bus.ts';
+import type { BusMessage, EventsHead } from '../ports/event-bus.ts';
 import { heardEvent, heardInterim, loggedEvent, type Frame } from './frames.ts';
 import type { RelayParts } from './parts.ts';
 import { say, type Viewer } from './viewer.ts';
@@ -31,6 +31,8 @@ export interface Feeds {
   erased(callSid: string): void;
   attach(viewer: Viewer, subscription: Subscription, call: FeedCall): void;
   detach(viewer: Viewer, subscription: Subscription): void;
+  /** Events of a call that nobody here watches: how far the bus has told of it is remembered, and nothing else of them is of use. false: somebody watches it. */
+  passesOver(head: EventsHead): boolean;
   events(message: Extract<BusMessage, { kind: 'events' }>): void;
   interim(message: Extract<BusMessage, { kind: 'interim' }>): void;
   /** Feeds a viewer whatever it lacks and has room for. */
@@ -56,12 +58,14 @@ export const createFeeds = (
   const watched = new Map<string, Watched>();
   const kept = new KeptHops();
   const now = (): number => runtime.now();
+  /** Frames of events since they were counted last. */
+  let written = 0;
   const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
 
-  /** Remembers how far the bus has told of a call: an event that comes between a look-up and its feed is not overlooked. */
-  const hear = ({ tenant, call_sid, epoch, first_seq, texts }: Extract<BusMessage, { kind: 'events' }>): void => {
-    heard.delete(call_sid);
-    heard.set(call_sid, { tenant, epoch, seq: first_seq + texts.length - 1 });
+  /** Remembers how far the bus has told of a call that nobody watches: an event that comes between a look-up and its feed is not overlooked. */
+  const hear = (callSid: string, tenant: string, epoch: string, seq: number): void => {
+    heard.delete(callSid);
+    heard.set(callSid, { tenant, epoch, seq });
     if (heard.size > HEARD_MAX_COUNT) heard.delete(heard.keys().next().value ?? '');
   };
   const known = (fresh: FeedCall): number => {
@@ -69,36 +73,47 @@ export const createFeeds = (
     return told?.epoch === fresh.epoch && told.tenant === fresh.tenant ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
   };
 
-  const pumpOne = ({ feed, hops }: Watched, viewer: Viewer, subscription: Subscription): void => {
+  /** What stays of a call that nobody watches any more. */
+  const remember = ({ feed, hops }: Watched): void => {
+    kept.keep(feed.callSid, hops);
+    if (!heard.has(feed.callSid)) hear(feed.callSid, feed.tenant, feed.epoch, feed.known);
+  };
+
+  const pumpOne = (call: Watched, viewer: Viewer, subscription: Subscription, round: Round<Frame>): void => {
     if (viewer.session.paused) return;
+    const { feed } = call;
+    const { transport } = viewer;
     if (!feed.doubtful && subscription.epoch !== feed.epoch) startOver(feed, viewer, subscription);
     for (;;) {
-      const { frames, cursor, lost, then } = step(feed, subscription.cursor, viewer.transport.room());
-      for (const frame of frames) viewer.transport.write(frame);
+      const { frames, cursor, lost, then } = round.step(subscription.cursor, transport.room());
+      for (const frame of frames) transport.write(frame);
       if (frames.length > 0) {
-        metrics.count('earshot_deliveries_total', {}, frames.length);
-        hops.written(subscription.cursor, subscription.cursor + frames.length, now);
+        written += frames.length;
+        call.hops.written(subscription.cursor, subscription.cursor + frames.length, now);
       }
       subscription.cursor = cursor;
-      if (lost !== null) {
-        metrics.count('earshot_history_lost_total', {});
-        log.error('History lost', { call_sid: feed.callSid, from_seq: lost.from, to_seq: lost.to });
-        say(viewer, {
-          type: 'history_lost',
-          call_sid: feed.callSid,
-          conversation_id: feed.conversationId,
-          epoch: feed.epoch,
-          from_seq: lost.from,
-          to_seq: lost.to,
-        });
-      }
+      if (lost !== null) tellLost(feed, viewer, lost);
       if (then !== 'again') break;
     }
     subscription.conversationId = feed.conversationId;
   };
 
+  const tellLost = (feed: Feed<Frame>, viewer: Viewer, { from, to }: { readonly from: number; readonly to: number }): void => {
+    metrics.count('earshot_history_lost_total', {});
+    log.error('History lost', { call_sid: feed.callSid, from_seq: from, to_seq: to });
+    say(viewer, { type: 'history_lost', call_sid: feed.callSid, conversation_id: feed.conversationId, epoch: feed.epoch, from_seq: from, to_seq: to });
+  };
+
+  /** Counts what was written, once for all viewers of a round: a call of the metrics for each viewer costs as much as its feeding. */
+  const countWritten = (): void => {
+    if (written > 0) metrics.count('earshot_deliveries_total', {}, written);
+    written = 0;
+  };
+
   const pumpAll = (call: Watched): void => {
-    for (const [viewer, subscription] of call.viewers) pumpOne(call, viewer, subscription);
+    const round = new Round(call.feed);
+    for (const [viewer, subscription] of call.viewers) pumpOne(call, viewer, subscription, round);
+    countWritten();
     readOn(call);
   };
 
@@ -174,31 +189,45 @@ export const createFeeds = (
         call.feed.compared({ ...fresh, last_seq: known(fresh) });
         if (isTerminal(fresh.status)) call.gate.end();
         watched.set(fresh.call_sid, call);
+        heard.delete(fresh.call_sid);
       }
       call.viewers.set(viewer, subscription);
-      pumpOne(call, viewer, subscription);
+      pumpOne(call, viewer, subscription, new Round(call.feed));
+      countWritten();
       readOn(call);
     },
     detach: (viewer, subscription) => {
       const call = watched.get(subscription.callSid);
       if (call?.viewers.get(viewer) !== subscription) return;
       call.viewers.delete(viewer);
-      if (call.viewers.size === 0) kept.keep(subscription.callSid, call.hops);
+      if (call.viewers.size === 0) remember(call);
       if (call.viewers.size === 0) watched.delete(subscription.callSid);
     },
+    passesOver: ({ tenant, call_sid, epoch, first_seq, count }) => {
+      if (watched.has(call_sid)) return false;
+      hear(call_sid, tenant, epoch, first_seq + count - 1);
+      return true;
+    },
     events: (message) => {
-      hear(message);
-      const call = watched.get(message.call_sid);
-      if (call === undefined) return;
-      const events = message.texts.map((text, place) => heardEvent(text, message.call_sid, message.first_seq + place));
-      const sound = message.tenant === call.feed.tenant ? events.filter((event) => event !== null) : [];
-      if (message.texts.length === 0 || sound.length < events.length) call.feed.doubt();
-      const { trace = null, received_at = null, at } = message;
-      if (message.epoch === call.feed.epoch) note(call, sound, call.feed.head, { by: 'bus', trace, received_at, committed_at: at, heard_at: runtime.now() });
-      const added = call.feed.offer(message.epoch, sound);
+      const { tenant, call_sid, epoch, first_seq, texts, at, trace = null, received_at = null } = message;
+      const call = watched.get(call_sid);
+      if (call === undefined) {
+        hear(call_sid, tenant, epoch, first_seq + texts.length - 1);
+        return;
+      }
+      const sound: FeedEvent<Frame>[] = [];
+      for (let place = 0; place < texts.length && tenant === call.feed.tenant; place++) {
+        const event = heardEvent(texts[place] ?? '', call_sid, first_seq + place);
+        if (event !== null) sound.push(event);
+      }
+      if (sound.length < texts.length || texts.length === 0) call.feed.doubt();
+      // Of another epoch the feed remembers nothing.
+      if (epoch !== call.feed.epoch) hear(call_sid, tenant, epoch, first_seq + texts.length - 1);
+      else note(call, sound, call.feed.head, { by: 'bus', trace, received_at, committed_at: at, heard_at: runtime.now() });
+      const added = call.feed.offer(epoch, sound);
       noteLogged(call, added);
       pumpAll(call);
-      if (added.length > 0) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - message.at) / 1000);
+      if (added.length > 0) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - at) / 1000);
     },
     interim: (message) => {
       const call = watched.get(message.call_sid);
@@ -214,9 +243,10 @@ export const createFeeds = (
       for (const subscription of [...subscriptions.slice(from), ...subscriptions.slice(0, from)]) {
         const call = watched.get(subscription.callSid);
         if (call === undefined) continue;
-        pumpOne(call, viewer, subscription);
+        pumpOne(call, viewer, subscription, new Round(call.feed));
         readOn(call);
       }
+      countWritten();
     },
     heads: (viewer) => {
       const heads: Record<string, number> = {};

@@ -9,7 +9,7 @@ import { Session } from '../core/domain/relay/session.ts';
 import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
 import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS } from '../core/protocol/limits.ts';
-import type { BusMessage } from '../ports/event-bus.ts';
+import type { BusMessage, EventsHead } from '../ports/event-bus.ts';
 import type { LogFields } from '../ports/log.ts';
 import { createBoards } from './boards.ts';
 import { createComparison } from './comparison.ts';
@@ -54,6 +54,8 @@ export interface Connected {
 export interface Hub {
   connect(arrival: Arrival): Connected;
   message(message: BusMessage): void;
+  /** Events of which only the board needs to know that there are some: then it does, and the message need not come. */
+  passesOver(head: EventsHead): boolean;
   /** Makes the first comparison with the log and starts the wheel. */
   start(): Promise<void>;
   /** Calls that somebody here follows now. */
@@ -354,6 +356,11 @@ export const createHub = (parts: RelayParts): Hub => {
       };
     },
     message: (message) => guarded('A message of the bus', () => hear(message)),
+    passesOver: (head) => {
+      const passed = feeds.passesOver(head);
+      if (passed) boards.changed(head.tenant, head.call_sid);
+      return passed;
+    },
     start: async () => {
       await comparison.start();
       moves.start();

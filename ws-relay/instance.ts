@@ -40,7 +40,7 @@ export const createInstance = (given: RelayParts): RelayInstance => {
       return hub.size(kind) >= options.maxConnections ? 'relay_full' : null;
     },
     start: async () => {
-      subscription = await bus.subscribe((message) => hub.message(message));
+      subscription = await bus.subscribe((message) => hub.message(message), (head) => hub.passesOver(head));
       await hub.start();
       // Asked to drain before it was ready, it stays so.
       if (state === 'starting') state = 'ready';

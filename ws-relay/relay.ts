@@ -36,7 +36,7 @@ export const createRelay = (given: RelayParts): Relay => {
   const instance = createInstance(given);
   const { parts, hub } = instance;
   const { log, metrics, options } = parts;
-  const cork = createCoalescer();
+  const coalescer = createCoalescer();
   const name = `relay_${parts.runtime.randomHex(4)}`;
 
   const socketOptions: ServerOptions & { closeTimeout: number } = {
@@ -96,7 +96,7 @@ export const createRelay = (given: RelayParts): Relay => {
       server.handleUpgrade(req, socket, head, (ws) => {
         const query = target.searchParams;
         const connected = hub.connect({
-          transport: socketTransport(ws, socket, cork),
+          transport: socketTransport(ws, socket, coalescer),
           offer: offerOf(req, query, options.allowQueryToken),
           replaces: query.get('replaces'),
           kind: 'socket',

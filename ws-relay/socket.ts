@@ -3,9 +3,10 @@
  * to `ws` - right only while these hold, and so they are checked at one place, `mayWrite`: no extension was negotiated (the
  * frame says nothing of compression), nothing is queued in `ws` itself (the order would be lost). Else `ws` sends the text:
  * what was fed is never dropped. Once a close frame went nothing follows it. The frames are never changed after they were
- * made, and `room` bounds what Node buffers.
+ * made, and `room` bounds what waits here and in Node.
  *
- * What is written within one turn of the event loop leaves in one system call.
+ * What is written within one turn of the event loop leaves in one write. The viewers of a call are mostly written the same
+ * frames: those are joined once for all of them (`npm run bench -- deliver`, "8 events at once").
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -17,49 +18,138 @@ import type { Transport } from './viewer.ts';
 /** Bytes to a socket: what a Duplex of Node's net or tls has. */
 type TcpSocket = Duplex & { readonly bytesWritten?: number };
 
-/** Corks a socket until the end of this turn of the event loop. */
-export const createCoalescer = (): ((socket: Duplex) => void) => {
-  const corked = new Set<Duplex>();
-  return (socket) => {
-    if (corked.has(socket)) return;
-    if (corked.size === 0) {
-      setImmediate(() => {
-        const batch = [...corked];
-        corked.clear();
-        for (const each of batch) each.uncork();
-      });
-    }
-    corked.add(socket);
-    socket.cork();
+/** Joining costs a copy: larger batches go out as they are, in one system call all the same. */
+const JOINED_MAX_BYTES = 16 * 1024;
+
+/** Something that was written in this turn of the event loop. */
+interface Outlet {
+  /** The turn has ended. */
+  flush(coalescer: Coalescer): void;
+}
+
+/** Flushes what was written in a turn of the event loop at its end. */
+export interface Coalescer {
+  /** To be flushed once this turn ends. Once in a turn. */
+  add(outlet: Outlet): void;
+  /** The frames as one, where that pays: the same object for those who were written the same. null: it does not. */
+  joined(frames: readonly Frame[]): Buffer | null;
+}
+
+/** One for all sockets of a process. */
+export const createCoalescer = (): Coalescer => {
+  let outlets: Outlet[] = [];
+  let parts: readonly Frame[] = [];
+  let whole: Buffer | null = null;
+
+  const flushAll = (): void => {
+    const batch = outlets;
+    outlets = [];
+    for (const outlet of batch) outlet.flush(coalescer);
+    parts = [];
+    whole = null;
   };
+
+  const coalescer: Coalescer = {
+    add: (outlet) => {
+      if (outlets.length === 0) setImmediate(flushAll);
+      outlets.push(outlet);
+    },
+    joined: (frames) => {
+      if (frames.length === parts.length && frames.every((frame, place) => frame === parts[place])) return whole;
+      const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+      parts = frames;
+      whole = bytes > JOINED_MAX_BYTES ? null : Buffer.concat(frames, bytes);
+      return whole;
+    },
+  };
+  return coalescer;
 };
 
-const mayWrite = (ws: WebSocket, socket: Duplex): boolean => ws.extensions === '' && ws.bufferedAmount === socket.writableLength;
+/** @param plain whether no extension was negotiated, which is settled once the connection stands */
+const mayWrite = (ws: WebSocket, socket: Duplex, plain: boolean): boolean => plain && ws.bufferedAmount === socket.writableLength;
 
-/** The transport of one WebSocket. `socket` is the one that it was upgraded on. */
-export const socketTransport = (ws: WebSocket, socket: TcpSocket, cork: (socket: Duplex) => void): Transport => ({
-  write: (frame: Frame) => {
-    if (ws.readyState !== WebSocket.OPEN) return;
-    if (!mayWrite(ws, socket)) {
-      ws.send(frameText(frame));
+class SocketTransport implements Transport, Outlet {
+  readonly #ws: WebSocket;
+  readonly #socket: TcpSocket;
+  readonly #coalescer: Coalescer;
+  readonly #plain: boolean;
+  /** Written in this turn; almost always one. */
+  #first: Frame | null = null;
+  #others: Frame[] | null = null;
+  #bytes = 0;
+
+  constructor(ws: WebSocket, socket: TcpSocket, coalescer: Coalescer) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#coalescer = coalescer;
+    this.#plain = ws.extensions === '';
+  }
+
+  write(frame: Frame): void {
+    this.#bytes += frame.length;
+    if (this.#first === null) {
+      this.#first = frame;
+      this.#coalescer.add(this);
+    } else (this.#others ??= []).push(frame);
+    // What fills the buffer is handed on at once: only so does Node see it full, and says when it has drained.
+    if (this.room() <= 0) this.flush(this.#coalescer);
+  }
+
+  flush(coalescer: Coalescer): void {
+    const [first, others] = [this.#first, this.#others];
+    // It was flushed already, before the connection was closed.
+    if (first === null) return;
+    this.#first = null;
+    this.#others = null;
+    this.#bytes = 0;
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    const frames = others === null ? null : [first, ...others];
+    if (!mayWrite(this.#ws, this.#socket, this.#plain)) {
+      for (const frame of frames ?? [first]) this.#ws.send(frameText(frame));
+    } else if (frames === null) this.#socket.write(first);
+    else this.#writeAll(frames, coalescer.joined(frames));
+  }
+
+  #writeAll(frames: readonly Frame[], joined: Buffer | null): void {
+    if (joined !== null) {
+      this.#socket.write(joined);
       return;
     }
-    cork(socket);
-    socket.write(frame);
-  },
-  room: () => BUFFER_HIGH_WATER_BYTES - socket.writableLength,
-  waiting: () => socket.writableLength,
-  taken: () => (socket.bytesWritten ?? 0) - socket.writableLength,
-  hold: (held) => {
-    if (ws.readyState !== WebSocket.OPEN) return;
-    if (held) ws.pause();
-    else ws.resume();
-  },
-  ping: () => {
-    if (ws.readyState === WebSocket.OPEN) ws.ping();
-  },
-  close: (code, reason) => ws.close(code, reason),
-});
+    this.#socket.cork();
+    for (const frame of frames) this.#socket.write(frame);
+    this.#socket.uncork();
+  }
+
+  room(): number {
+    return BUFFER_HIGH_WATER_BYTES - this.#socket.writableLength - this.#bytes;
+  }
+
+  waiting(): number {
+    return this.#socket.writableLength + this.#bytes;
+  }
+
+  taken(): number {
+    return (this.#socket.bytesWritten ?? 0) - this.#socket.writableLength;
+  }
+
+  hold(held: boolean): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (held) this.#ws.pause();
+    else this.#ws.resume();
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
+  close(code: number, reason: string): void {
+    this.flush(this.#coalescer);
+    this.#ws.close(code, reason);
+  }
+}
+
+/** The transport of one WebSocket. `socket` is the one that it was upgraded on. */
+export const socketTransport = (ws: WebSocket, socket: TcpSocket, coalescer: Coalescer): Transport => new SocketTransport(ws, socket, coalescer);
 
 /** Brings what happens at the WebSocket to its session. */
 export const wireSocket = (ws: WebSocket, socket: Duplex, connected: Connected): void => {

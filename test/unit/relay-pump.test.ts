@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Feed, type FeedCall, type FeedEvent } from '../../core/domain/relay/feed.ts';
-import { step } from '../../core/domain/relay/pump.ts';
+import { Round, step } from '../../core/domain/relay/pump.ts';
 import { RING_EVENTS } from '../../core/protocol/limits.ts';
 
 interface Frame {
@@ -71,9 +71,10 @@ class Scene {
     this.pump();
   }
   pump(): void {
+    const round = new Round(this.feed);
     for (const reader of this.readers) {
       for (;;) {
-        const moved = step(this.feed, reader.cursor, reader.room);
+        const moved = round.step(reader.cursor, reader.room);
         for (const frame of moved.frames) {
           reader.got.push(frame.seq);
           reader.room -= frame.length;
@@ -390,5 +391,35 @@ describe('the ring', () => {
     feed.tidy();
     expect(given(feed, 3)).toEqual(range(4, 9));
     expect(step(feed, 2, Infinity)).toMatchObject({ frames: [], then: 'page' });
+  });
+});
+
+describe('a round over the viewers of a call', () => {
+  const ringed = (): Feed<Frame> => {
+    const feed = new Feed<Frame>(call(0));
+    feed.offer('1.a', range(1, 9).map(event));
+    return feed;
+  };
+
+  it('makes one step for all at the same position that have room for it', () => {
+    const round = new Round(ringed());
+    const first = round.step(4, 51);
+    expect(first).toMatchObject({ cursor: 9, then: 'caught_up' });
+    expect(round.step(4, Infinity)).toBe(first);
+    expect(round.step(4, 51)).toBe(first);
+  });
+
+  it('gives each viewer what a step of its own would, whatever the position and the room', () => {
+    const feed = new Feed<Frame>(call(9));
+    feed.want(0);
+    read(feed, 9, [1, 2, 5, 6, 7, 8, 9]);
+    const doubted = ringed();
+    doubted.doubt();
+    fc.assert(
+      fc.property(fc.constantFrom(feed, ringed(), doubted), fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: -10, max: 100 }))), (of, viewers) => {
+        const round = new Round(of);
+        for (const [cursor, room] of viewers) expect(round.step(cursor, room)).toEqual(step(of, cursor, room));
+      }),
+    );
   });
 });

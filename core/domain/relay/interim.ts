@@ -15,10 +15,27 @@ export interface Interim<F> {
 const WAITING_MAX_COUNT = 4;
 const SPACING_MS = 1000 / INTERIM_RATE_PER_SECOND;
 
+/**
+ * The turns of the newest logged revisions, as many as the ring has events. Added to with every event of a call, asked only when an interim
+ * turn comes: so it is cheap to add to, and looked through.
+ */
+class LoggedTurns {
+  readonly #turns: string[] = [];
+  #next = 0;
+
+  add(turnId: string): void {
+    this.#turns[this.#next] = turnId;
+    this.#next = (this.#next + 1) % RING_EVENTS;
+  }
+
+  has(turnId: string): boolean {
+    return this.#turns.includes(turnId);
+  }
+}
+
 export class InterimGate<F> {
   readonly #openedAt: number;
-  /** Turns that have a logged revision, oldest first; as many as the ring has events. */
-  readonly #logged = new Set<string>();
+  readonly #logged = new LoggedTurns();
   readonly #waiting = new Map<string, Interim<F>>();
   /** Newest publication time passed on for each turn being spoken. */
   readonly #newest = new Map<string, number>();
@@ -32,11 +49,9 @@ export class InterimGate<F> {
 
   /** The turn has a logged revision: nothing interim of it passes any more. */
   logged(turnId: string): void {
-    this.#logged.delete(turnId);
     this.#logged.add(turnId);
-    this.#waiting.delete(turnId);
-    this.#newest.delete(turnId);
-    if (this.#logged.size > RING_EVENTS) this.#logged.delete(this.#logged.values().next().value ?? '');
+    if (this.#waiting.size > 0) this.#waiting.delete(turnId);
+    if (this.#newest.size > 0) this.#newest.delete(turnId);
   }
 
   /** The call is terminal. */

@@ -42,3 +42,31 @@ export const step = <F extends { readonly length: number }>(feed: Feed<F>, curso
   }
   return stop('caught_up');
 };
+
+/**
+ * One round over the viewers of a call, in which nothing is added to its feed: those at the same position that have room for the same
+ * share one step, which is what almost all of them are in almost every round.
+ */
+export class Round<F extends { readonly length: number }> {
+  readonly #feed: Feed<F>;
+  #shared: Step<F> | null = null;
+  #cursor = 0;
+  #bytes = 0;
+
+  constructor(feed: Feed<F>) {
+    this.#feed = feed;
+  }
+
+  /** As `step`. */
+  step(cursor: number, room: number): Step<F> {
+    // With more room than its frames take a step is the same whatever the room: only `full` goes by it.
+    if (this.#shared !== null && cursor === this.#cursor && room > this.#bytes) return this.#shared;
+    const made = step(this.#feed, cursor, room);
+    if (made.then === 'full') return made;
+    this.#shared = made;
+    this.#cursor = cursor;
+    this.#bytes = 0;
+    for (const { length } of made.frames) this.#bytes += length;
+    return made;
+  }
+}

@@ -22,12 +22,18 @@ export interface SqliteOptions {
   readonly migrations: readonly string[];
 }
 
+export type Durability = 'synced' | 'unsynced';
+
 export interface SqliteDatabase {
   readonly database: DatabaseSync;
   /** The statement of this text, prepared when it is first asked for: a log opened to read only may be of an older schema than a statement. */
   sql(text: string): StatementSync;
-  /** Runs in one `BEGIN IMMEDIATE` transaction: all of it or nothing. `work` must not wait. */
-  transaction<T>(work: () => T): Promise<T>;
+  /**
+   * Runs in one `BEGIN IMMEDIATE` transaction: all of it or nothing. `work` must not wait. `unsynced`: what a kill of this process cannot
+   * undo, but a machine that loses its power may, until the next commit that is not so; the disk is not waited for, which holds the event loop
+   * for milliseconds (https://sqlite.org/pragma.html#pragma_synchronous, WAL with NORMAL).
+   */
+  transaction<T>(work: () => T, durability?: Durability): Promise<T>;
   /** Runs reads on one consistent snapshot. */
   snapshot<T>(work: () => T): Promise<T>;
   close(): void;
@@ -40,12 +46,21 @@ export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
   if (options.readOnly !== true) prepare(database, options.migrations);
   let open = true;
   const prepared = new Map<string, StatementSync>();
+  let durable: Durability = 'synced';
 
-  const run = async <T>(begin: string, work: () => T): Promise<T> => {
+  /** Outside of transactions alone is it taken notice of. */
+  const beDurable = (wanted: Durability): void => {
+    if (wanted === durable) return;
+    database.exec(`PRAGMA synchronous = ${wanted === 'synced' ? 'FULL' : 'NORMAL'}`);
+    durable = wanted;
+  };
+
+  const run = async <T>(begin: string, work: () => T, wanted: Durability): Promise<T> => {
     const started = options.runtime.monotonic();
     for (;;) {
       if (!open) throw new EarshotError('store_unavailable');
       try {
+        beDurable(wanted);
         return once(database, begin, work);
       } catch (error) {
         if (!isBusy(error)) throw asStoreError(error);
@@ -61,8 +76,8 @@ export const openSqlite = (options: SqliteOptions): SqliteDatabase => {
       if (statement === undefined) prepared.set(text, (statement = database.prepare(text)));
       return statement;
     },
-    transaction: (work) => run('BEGIN IMMEDIATE', work),
-    snapshot: (work) => run('BEGIN', work),
+    transaction: (work, durability = 'synced') => run('BEGIN IMMEDIATE', work, durability),
+    snapshot: (work) => run('BEGIN', work, durable),
     close: () => {
       if (!open) return;
       open = false;

@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { sqliteRawStore } from '../../ports/raw-store.sqlite.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
 import { openSqlite } from '../../ports/sqlite-database.ts';
 
+const original = DatabaseSync.prototype.exec;
 const TABLE = 'CREATE TABLE words (word TEXT)';
 const place = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'earshot-sqlite-'));
@@ -53,6 +55,49 @@ it('leaves nothing of a transaction that failed, and is good for the next', asyn
   await expect(failing).rejects.toThrow('in the middle');
   await store.transaction(() => insert.run('whole'));
   expect((await store.snapshot(() => store.database.prepare('SELECT word FROM words').all())).map((row) => row['word'])).toEqual(['whole']);
+});
+
+it('waits for the disk with every commit but those that may do without, and with the next one again', async () => {
+  const store = openSqlite({ path: place(), runtime: systemRuntime(), migrations: [TABLE] });
+  onTestFinished(() => store.close());
+  // https://sqlite.org/pragma.html#pragma_synchronous
+  const [normal, full] = [1, 2];
+  const synchronous = (): unknown => store.database.prepare('PRAGMA synchronous').get()?.['synchronous'];
+  const insert = store.database.prepare('INSERT INTO words VALUES (?)');
+  const write = (word: string): unknown => {
+    insert.run(word);
+    return synchronous();
+  };
+  expect([await store.transaction(() => write('one')), await store.transaction(() => write('two'), 'unsynced'), await store.snapshot(synchronous), await store.transaction(() => write('three'))]).toEqual([full, normal, normal, full]);
+  const failing = store.transaction(() => {
+    write('half');
+    throw new Error('in the middle');
+  }, 'unsynced');
+  await expect(failing).rejects.toThrow('in the middle');
+  expect(await store.transaction(() => write('four'))).toBe(full);
+  expect((await store.snapshot(() => store.database.prepare('SELECT word FROM words').all())).map((row) => row['word'])).toEqual(['one', 'two', 'three', 'four']);
+});
+
+it('holds nobody up for the copy of a delivery that is in the log, and waits for the disk with all others', async () => {
+  const folder = place();
+  const ran: string[] = [];
+  const exec = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, text: string) {
+    ran.push(text);
+    original.call(this, text);
+  });
+  const rawStore = sqliteRawStore({ path: folder, runtime: systemRuntime() });
+  onTestFinished(async () => {
+    await rawStore.close();
+    exec.mockRestore();
+  });
+  const put = async (id: string, reason: 'used' | 'unusable'): Promise<string | undefined> => {
+    await rawStore.put({ id, workspace: 'w', tenant: 't1', reach_tenant: null, route: 'post-call', type: null, reason, conversation_id: null, agent_id: null, call_sid: null, received_at: 1, body: '{}' });
+    return ran.findLast((text) => text.includes('synchronous'))?.match(/synchronous = (\w+)/)?.[1];
+  };
+  expect([await put('a', 'unusable'), await put('b', 'used'), await put('c', 'unusable'), await put('d', 'used')]).toEqual(['FULL', 'NORMAL', 'FULL', 'NORMAL']);
+  await rawStore.remove('a');
+  expect(ran.findLast((text) => text.includes('synchronous'))).toContain('FULL');
+  expect([await rawStore.get('a'), (await rawStore.get('b'))?.reason, (await rawStore.get('c'))?.reason]).toEqual([null, 'used', 'unusable']);
 });
 
 it('refuses a file of a newer program', () => {

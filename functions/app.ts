@@ -1,20 +1,18 @@
 /** Everything that the functions answer over HTTP, as one listener that stands behind the guard. */
 import { getRequestListener } from '@hono/node-server';
-import type { RequestListener } from 'node:http';
-import { createApi } from './api/api.ts';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { ERRORS } from '../core/protocol/codes.ts';
+import { problemOf } from '../core/protocol/problem.ts';
 import { guard, isWebhook, type GuardedRequest } from './guard.ts';
-import { jobsRoute } from './jobs-route.ts';
 import type { Parts } from './parts.ts';
-import { apiServices } from './services.ts';
 import { allSecrets } from './webhooks/origin.ts';
-import { webhookRoutes } from './webhooks/routes.ts';
 import { webhookRecorder } from './webhooks/stats.ts';
 import type { Passwords } from '../ports/password.ts';
 
 export interface FunctionsOptions {
   readonly passwords: Passwords;
   readonly version: string;
-  readonly asyncApi: () => object;
+  readonly asyncApi: () => Promise<object>;
 }
 
 /** Which part of the product a process serves: in the cloud each is a function of its own. */
@@ -31,15 +29,24 @@ export interface FunctionsApp {
   readonly secrets: () => Promise<readonly string[]>;
 }
 
-/** Nothing runs before a listener is called. */
+/** Nothing runs before a listener is called, and only then its code is loaded: a function of the cloud starts with what it serves (`npm run bench -- cold-start`). */
 export const functionsApp = (parts: Parts, options: FunctionsOptions): FunctionsApp => {
   const stats = webhookRecorder();
-  const hooks = webhookRoutes(parts, stats);
-  const rest = createApi({ ...parts, ...apiServices(parts, stats), ...options });
-  const webhooks = listener((request, environment) => hooks.fetch(request, environment));
-  const api = listener((request) => rest.fetch(request));
-  const work = jobsRoute(parts);
-  const jobs = listener((request) => work.fetch(request));
+  const webhooks = loaded(async () => {
+    const { webhookRoutes } = await import('./webhooks/routes.ts');
+    const routes = webhookRoutes(parts, stats);
+    return listener((request, environment) => routes.fetch(request, environment));
+  });
+  const api = loaded(async () => {
+    const [{ createApi }, { apiServices }] = await Promise.all([import('./api/api.ts'), import('./services.ts')]);
+    const rest = createApi({ ...parts, ...apiServices(parts, stats), ...options });
+    return listener((request) => rest.fetch(request));
+  });
+  const jobs = loaded(async () => {
+    const { jobsRoute } = await import('./jobs-route.ts');
+    const work = jobsRoute(parts);
+    return listener((request) => work.fetch(request));
+  });
   const secrets = (): Promise<readonly string[]> => allSecrets(parts);
   const both: RequestListener = (request, response) => (isWebhook(request) ? webhooks : api)(request, response);
   return { webhooks, api, jobs, guarded: guard(both, { secrets }), secrets };
@@ -48,4 +55,30 @@ export const functionsApp = (parts: Parts, options: FunctionsOptions): Functions
 const listener = (answer: (request: Request, environment: { incoming: GuardedRequest }) => Response | Promise<Response>): RequestListener => {
   const listen = getRequestListener((request, environment) => answer(request, { incoming: (environment as { incoming: GuardedRequest }).incoming }));
   return (request, response) => void listen(request, response);
+};
+
+/** A listener whose code comes with the first request for it. */
+const loaded = (load: () => Promise<RequestListener>): RequestListener => {
+  let ready: RequestListener | null = null;
+  let loading: Promise<RequestListener> | null = null;
+  return (request, response) => {
+    if (ready !== null) {
+      ready(request, response);
+      return;
+    }
+    loading ??= load();
+    loading.then(
+      (listen) => {
+        ready = listen;
+        listen(request, response);
+      },
+      // What was deployed is not whole. Whoever sent it tries again, elsewhere or later.
+      () => answerUnavailable(response),
+    );
+  };
+};
+
+/** 503, for where nothing can be asked that would know more. */
+export const answerUnavailable = (response: ServerResponse): void => {
+  response.writeHead(ERRORS.store_unavailable.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problemOf('store_unavailable')));
 };

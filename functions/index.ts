@@ -1,30 +1,26 @@
 /**
  * The functions as they are deployed: chooses the ways, registers the three functions with functions-framework. With STORE=google a
  * process serves the one function that FUNCTION_TARGET names, on the cloud's stores; else on those in DATA_DIR, which relays on the
- * same machine (`ws-relay/main.ts`) read. What is opened is opened at the first request.
+ * same machine (`ws-relay/main.ts`) read. These are opened at the first request; in the cloud while the process starts, since that request
+ * waits already.
  */
-import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { http } from '@google-cloud/functions-framework';
 import manifest from '../package.json' with { type: 'json' };
-import { ERRORS } from '../core/protocol/codes.ts';
-import { asyncApiDocument } from '../core/protocol/asyncapi.ts';
 import { readSettings, UNITS } from '../core/settings.ts';
 import { withOwnWorkspace } from '../ports/directory-workspace.ts';
 import { joseIdentity, joseIssuer, loadOrCreateSigningKey, schedulerOf } from '../ports/identity.jose.ts';
 import { jsonLog } from '../ports/log.json.ts';
 import { sentryLog } from '../ports/log.sentry.ts';
 import { logMetrics } from '../ports/metrics.log.ts';
-import { prometheusMetrics } from '../ports/metrics.prometheus.ts';
 import { scryptPasswords } from '../ports/password.scrypt.ts';
 import { systemRuntime } from '../ports/runtime.system.ts';
-import { embeddedFunctionStores } from '../ports/stores.embedded.ts';
 import type { FunctionStores } from '../ports/stores.ts';
 import { elevenLabsProvider } from '../ports/voice-provider.elevenlabs.ts';
-import { functionsApp, type FunctionsApp } from './app.ts';
+import { answerUnavailable, functionsApp, type FunctionsApp } from './app.ts';
 import { guardNextServer } from './guard.ts';
 import type { Parts } from './parts.ts';
-import { problemOf } from '../core/protocol/problem.ts';
 
 /** The platform kills ten seconds after it asked: whoever has not finished by then would be cut in the middle. */
 const FINISH_MAX_MS = 8_000;
@@ -43,9 +39,9 @@ interface Opened {
   close(): Promise<void>;
 }
 
-/** Google's libraries are loaded only where they are used. */
+/** Each place's libraries are loaded only there. */
 const openStores = async (): Promise<FunctionStores> => {
-  if (!deployed) return embeddedFunctionStores(settings.dataDir, runtime);
+  if (!deployed) return (await import('../ports/stores.embedded.ts')).embeddedFunctionStores(settings.dataDir, runtime);
   const { googleFunctionStores, googleHosts } = await import('../ports/stores.google.ts');
   const stores = await googleFunctionStores(settings, { runtime, log, hosts: googleHosts(process.env) });
   return { ...stores, directory: withOwnWorkspace(stores.directory, settings, runtime) };
@@ -64,10 +60,10 @@ const open = async (): Promise<Opened> => {
     runtime,
     log,
     // Instances come and go, and nobody could scrape them: figures go where the lines go.
-    metrics: deployed ? logMetrics(write, runtime) : prometheusMetrics(),
+    metrics: deployed ? logMetrics(write, runtime) : (await import('../ports/metrics.prometheus.ts')).prometheusMetrics(),
     settings,
   };
-  return { app: functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: () => asyncApiDocument({ version }) }), close };
+  return { app: functionsApp(parts, { passwords: scryptPasswords(), version, asyncApi: async () => (await import('../core/protocol/asyncapi.ts')).asyncApiDocument({ version }) }), close };
 };
 
 let opening: Promise<Opened> | null = null;
@@ -80,10 +76,6 @@ const opened = (): Promise<Opened> => {
   return opening;
 };
 
-const unavailable = (response: ServerResponse): void => {
-  response.writeHead(ERRORS.store_unavailable.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problemOf('store_unavailable')));
-};
-
 const serve =
   (choose: (app: FunctionsApp) => RequestListener): RequestListener =>
   (request, response) => {
@@ -91,7 +83,7 @@ const serve =
       ({ app }) => choose(app)(request, response),
       (error: unknown) => {
         log.error('the stores could not be opened', {}, error);
-        unavailable(response);
+        answerUnavailable(response);
       },
     );
   };
@@ -120,7 +112,14 @@ const finishWhenAsked = (server: Server): void => {
   });
 };
 
-guardNextServer({ secrets: async () => (await opened()).app.secrets() }, finishWhenAsked);
+guardNextServer({ secrets: async () => (await opened()).app.secrets(), created: finishWhenAsked });
 http('webhooks', serve((app) => app.webhooks));
 http('api', serve((app) => app.api));
 http('jobs', serve((app) => app.jobs));
+
+// Signing secrets and the connection by which they come: the first request finds both there. What fails now is tried again then.
+if (deployed) {
+  opened()
+    .then(({ app }) => app.secrets())
+    .catch(() => undefined);
+}

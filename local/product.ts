@@ -92,7 +92,7 @@ export const startProduct = async ({ settings, runtime, log, version, google = n
   const port = await listen(server, settings.port, settings.host);
   // What follows up to the handlers waits for nothing, so no request comes before them.
   const parts: Parts = { ...opened, settings: { ...settings, port, allowedOrigins: withOwnOrigins(settings.allowedOrigins, port) } };
-  const functions = functionsApp(parts, { passwords, version, asyncApi: () => asyncApiDocument({ version }) });
+  const functions = functionsApp(parts, { passwords, version, asyncApi: async () => asyncApiDocument({ version }) });
   const relay = createRelay({
     callLog: parts.callLog,
     bus: parts.bus,

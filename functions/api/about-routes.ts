@@ -77,7 +77,7 @@ const documentRoutes = ({ app, parts }: Api): void => {
     tags: ['auth', 'calls', 'drivers', 'figures', 'deliveries', 'webhooks', 'relay', 'about'].map((name) => ({ name })),
     'x-error-codes': ERRORS,
   });
-  app.get('/asyncapi.json', (c) => c.json(parts.asyncApi()));
+  app.get('/asyncapi.json', async (c) => c.json(await parts.asyncApi()));
   const files = { '/docs': ['text/html', DOCS_PAGE], '/docs/page.css': ['text/css', DOCS_STYLE], '/docs/page.js': ['text/javascript', DOCS_SCRIPT] } as const;
   for (const [path, [type, text]] of Object.entries(files)) {
     app.get(path, (c) =>

@@ -48,7 +48,7 @@ export interface ApiParts extends Parts, ApiServices {
   /** Of this program. */
   readonly version: string;
   /** The document that `/asyncapi.json` answers. */
-  readonly asyncApi: () => object;
+  readonly asyncApi: () => Promise<object>;
 }
 
 /** What a handler finds in its context. */

@@ -3,17 +3,22 @@
  * Nothing of it is a test. `--keep` writes the results to `docs/bench/`.
  */
 import { parseArgs } from 'node:util';
+import { coldStartBench } from './cold-start.ts';
 import { deliverBench } from './deliver.ts';
 import { appendBench } from './append.ts';
 import { ingestBench } from './ingest.ts';
+import { growthBench } from './growth.ts';
 import { tableOf, type Bench } from './harness/figures.ts';
 import { jsonOf, keep, keptOf } from './harness/kept.ts';
+import { journeyBench } from './journey.ts';
+import { publishBench } from './publish.ts';
 import { placeLoad } from './harness/process.ts';
 import { screenBench } from './screen.ts';
 import { soakBench } from './soak.ts';
 import { stormBench } from './storm.ts';
+import { webhookBench } from './webhook.ts';
 
-const BENCHES: readonly Bench[] = [appendBench, screenBench, deliverBench, ingestBench, soakBench, stormBench];
+const BENCHES: readonly Bench[] = [appendBench, webhookBench, screenBench, deliverBench, ingestBench, publishBench, journeyBench, coldStartBench, growthBench, soakBench, stormBench];
 /** Fewer say little on a noisy machine. */
 const ROUNDS = 5;
 

@@ -11,7 +11,6 @@ import {
   millionEventsPerRelay,
   millionInterims,
   PRICES,
-  relayMonth,
   relaysFor,
   relaysWhereTellingCostsMore,
   TAKEN,
@@ -22,17 +21,11 @@ import {
   type Bill,
   type Price,
 } from '../fixtures/costs.ts';
+import { deployedRelayMonth, variable } from '../fixtures/deployed-relay.ts';
 import { expectFile, markdownTable } from '../fixtures/generated-page.ts';
 import { textOf } from '../fixtures/tree.ts';
 
-/** A number that infra/ has, so that the page is of what is deployed. */
-const of = (path: string, pattern: RegExp): number => {
-  const [, found] = pattern.exec(textOf(path)) ?? [];
-  if (found === undefined) throw new Error(`${path} has no ${pattern.source}`);
-  return Number(found);
-};
-const variable = (name: string): number => of('infra/variables.tf', new RegExp(`variable "${name}" \\{[^}]*default\\s+= "?([\\d.]+)`));
-const RELAY = relayMonth(variable('relay_cpu'), variable('relay_memory'), variable('collector_cpu'), of('infra/relay.tf', /memory = "(\d+)Mi"/) / 1024);
+const RELAY = deployedRelayMonth();
 /** An hour of a view of figures that counts so many calls. */
 const figuresHour = (calls: number): number => usd('firestoreRead', calls * (3_600_000 / HOURLY_STATS_KEPT_MS));
 const MONTH_MINUTES = 730 * 60;

@@ -14,7 +14,7 @@ const SECRET = 'wsec_local';
 const CALLS = 100;
 const VIEWERS_EACH = 2;
 /** As many calls are followed by one viewer as a session may. */
-const FINISHED = 60;
+const FINISHED = 40;
 const FRAMES_MAX_MS = 20_000;
 const READY_MAX_MS = 10_000;
 
@@ -23,9 +23,9 @@ interface Rate {
   readonly seconds: number;
 }
 const RATES: readonly Rate[] = [
-  { perSecond: 50, seconds: 4 },
-  { perSecond: 200, seconds: 4 },
-  { perSecond: 1_000, seconds: 4 },
+  { perSecond: 50, seconds: 3 },
+  { perSecond: 200, seconds: 3 },
+  { perSecond: 1_000, seconds: 2 },
 ];
 const TARGETED = 200;
 const FINISHED_PER_SECOND = 20;
@@ -148,7 +148,7 @@ const travel = async (contender: Contender): Promise<Travelled> => {
       await Promise.all([all, postAll(port, posts, perSecond, (place, atMs) => arrivals.due(`${name}x${place}`, atMs))]);
       return all;
     };
-    await run('warm', 200, 600);
+    await run('warm', 200, 300);
     const byRate = new Map<number, readonly number[]>();
     const cpuUs = new Map<number, number>();
     for (const { perSecond, seconds } of RATES) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -55,6 +55,19 @@ it('leaves nothing of a transaction that failed, and is good for the next', asyn
   await expect(failing).rejects.toThrow('in the middle');
   await store.transaction(() => insert.run('whole'));
   expect((await store.snapshot(() => store.database.prepare('SELECT word FROM words').all())).map((row) => row['word'])).toEqual(['whole']);
+});
+
+it('writes into its file seldom, and leaves nothing beside it when it is closed', async () => {
+  const path = place();
+  const store = openSqlite({ path, runtime: systemRuntime(), migrations: [TABLE] });
+  expect(store.database.prepare('PRAGMA wal_autocheckpoint').get()).toMatchObject({ wal_autocheckpoint: 8_000 });
+  await store.transaction(() => store.database.prepare('INSERT INTO words VALUES (?)').run('kept'));
+  expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+  store.close();
+  expect(existsSync(`${path}-wal`)).toBe(false);
+  const again = openSqlite({ path, runtime: systemRuntime(), migrations: [TABLE] });
+  onTestFinished(() => again.close());
+  expect(await again.snapshot(() => again.database.prepare('SELECT word FROM words').get()?.['word'])).toBe('kept');
 });
 
 it('waits for the disk with every commit but those that may do without, and with the next one again', async () => {

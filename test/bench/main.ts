@@ -3,6 +3,7 @@
  * Nothing of it is a test. `--keep` writes the results to `docs/bench/`.
  */
 import { parseArgs } from 'node:util';
+import { boardBench } from './board.ts';
 import { coldStartBench } from './cold-start.ts';
 import { deliverBench } from './deliver.ts';
 import { appendBench } from './append.ts';
@@ -18,7 +19,7 @@ import { soakBench } from './soak.ts';
 import { stormBench } from './storm.ts';
 import { webhookBench } from './webhook.ts';
 
-const BENCHES: readonly Bench[] = [appendBench, webhookBench, screenBench, deliverBench, ingestBench, publishBench, journeyBench, coldStartBench, growthBench, soakBench, stormBench];
+const BENCHES: readonly Bench[] = [appendBench, webhookBench, screenBench, deliverBench, ingestBench, publishBench, journeyBench, boardBench, coldStartBench, growthBench, soakBench, stormBench];
 /** Fewer say little on a noisy machine. */
 const ROUNDS = 5;
 

@@ -18,6 +18,8 @@ interface Watched {
   readonly gate: InterimGate<Frame>;
   readonly viewers: Map<Viewer, Subscription>;
   gateTimed: boolean;
+  /** When what was heard since the viewers were fed last had been committed. */
+  heardOf: number[];
   hops: CallHops;
 }
 
@@ -49,15 +51,21 @@ export interface Feeds {
   tick(): void;
 }
 
-/** @param gone is told of a viewer whose call turned out not to be in the log any more */
+/**
+ * @param gone is told of a viewer whose call turned out not to be in the log any more
+ * @param soon does some work at the end of this turn of the event loop: what came together is fed together
+ */
 export const createFeeds = (
   parts: Pick<RelayParts, 'callLog' | 'runtime' | 'metrics' | 'log'>,
   gone: (viewer: Viewer, callSid: string) => void,
+  soon: (work: () => void) => void,
 ): Feeds => {
   const { callLog, runtime, metrics, log } = parts;
   const watched = new Map<string, Watched>();
   const kept = new KeptHops();
   const now = (): number => runtime.now();
+  /** Calls of which something was heard, and whose viewers were not fed since. */
+  const unfed = new Set<Watched>();
   /** Frames of events since they were counted last. */
   let written = 0;
   const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
@@ -86,8 +94,8 @@ export const createFeeds = (
     if (!feed.doubtful && subscription.epoch !== feed.epoch) startOver(feed, viewer, subscription);
     for (;;) {
       const { frames, cursor, lost, then } = round.step(subscription.cursor, transport.room());
-      for (const frame of frames) transport.write(frame);
       if (frames.length > 0) {
+        transport.feed(frames);
         written += frames.length;
         call.hops.written(subscription.cursor, subscription.cursor + frames.length, now);
       }
@@ -115,6 +123,20 @@ export const createFeeds = (
     for (const [viewer, subscription] of call.viewers) pumpOne(call, viewer, subscription, round);
     countWritten();
     readOn(call);
+  };
+
+  /** Feeds the viewers of a call what was heard of it, unless that was done. */
+  const feedHeard = (call: Watched): void => {
+    if (!unfed.delete(call) || watched.get(call.feed.callSid) !== call) return;
+    const { heardOf } = call;
+    call.heardOf = [];
+    pumpAll(call);
+    for (const at of heardOf) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - at) / 1000);
+  };
+  const feedSoon = (call: Watched): void => {
+    if (unfed.has(call)) return;
+    unfed.add(call);
+    soon(() => feedHeard(call));
   };
 
   const readOn = (call: Watched): void => {
@@ -185,7 +207,7 @@ export const createFeeds = (
     attach: (viewer, subscription, fresh) => {
       let call = watched.get(fresh.call_sid);
       if (call === undefined) {
-        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false, hops: kept.take(fresh.call_sid, fresh.epoch) };
+        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false, heardOf: [], hops: kept.take(fresh.call_sid, fresh.epoch) };
         call.feed.compared({ ...fresh, last_seq: known(fresh) });
         if (isTerminal(fresh.status)) call.gate.end();
         watched.set(fresh.call_sid, call);
@@ -226,14 +248,16 @@ export const createFeeds = (
       else note(call, sound, call.feed.head, { by: 'bus', trace, received_at, committed_at: at, heard_at: runtime.now() });
       const added = call.feed.offer(epoch, sound);
       noteLogged(call, added);
-      pumpAll(call);
-      if (added.length > 0) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - at) / 1000);
+      if (added.length > 0) call.heardOf.push(at);
+      feedSoon(call);
     },
     interim: (message) => {
       const call = watched.get(message.call_sid);
       if (call === undefined || message.tenant !== call.feed.tenant) return;
       const frame = heardInterim(message.text, message.call_sid, message.turn_id);
       if (frame === null) return;
+      // It is shown to those who have all that was logged before it.
+      feedHeard(call);
       call.gate.offer({ turnId: message.turn_id, frame, at: message.at }, runtime.now());
       showInterim(call);
     },

@@ -74,14 +74,15 @@ export interface Hub {
 
 const WHEEL_MS = 1_000;
 
-export const createHub = (parts: RelayParts): Hub => {
+/** @param soon does some work at the end of this turn of the event loop; by itself at once */
+export const createHub = (parts: RelayParts, soon: (work: () => void) => void = (work) => work()): Hub => {
   const { runtime, log, metrics, options } = parts;
   const members = new Members();
   const emptied: (() => void)[] = [];
   let stopped = false;
 
   const times = (): Times => ({ now: runtime.now(), mono: runtime.monotonic() });
-  const feeds = createFeeds(parts, (viewer, callSid) => run(viewer as Member, (session) => session.callGone(callSid)));
+  const feeds = createFeeds(parts, (viewer, callSid) => run(viewer as Member, (session) => session.callGone(callSid)), (work) => soon(() => guarded('Feeding', work)));
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);

@@ -22,11 +22,11 @@ export interface RelayInstance {
   close(): Promise<void>;
 }
 
-/** Nothing runs before `start`. */
-export const createInstance = (given: RelayParts): RelayInstance => {
+/** Nothing runs before `start`. @param soon as for `createHub` */
+export const createInstance = (given: RelayParts, soon?: (work: () => void) => void): RelayInstance => {
   const parts = withPatience(given);
   const { bus, log, options } = parts;
-  const hub = createHub(parts);
+  const hub = createHub(parts, soon);
   let state: RelayState = 'starting';
   let subscription: BusSubscription | null = null;
 

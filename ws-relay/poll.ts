@@ -134,15 +134,18 @@ const poll = ({ runtime }: RelayParts, hub: Hub, token: string, request: PollReq
       return true;
     };
 
+    const write = (frame: Frame): void => {
+      if (finished) return;
+      const text = frameText(frame);
+      if (!note(JSON.parse(text) as NotedFrame)) return;
+      frames.push(text);
+      bytes += frame.length;
+      recheck(0);
+    };
+
     const transport: Transport = {
-      write: (frame: Frame) => {
-        if (finished) return;
-        const text = frameText(frame);
-        if (!note(JSON.parse(text) as NotedFrame)) return;
-        frames.push(text);
-        bytes += frame.length;
-        recheck(0);
-      },
+      write,
+      feed: (some) => some.forEach(write),
       room: () => (finished ? 0 : POLL_ANSWER_MAX_BYTES - bytes),
       waiting: () => 0,
       taken: () => bytes,

@@ -6,13 +6,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions } from 'ws';
 import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
+import { createCoalescer } from './coalescer.ts';
 import { answerHops, hopsTarget } from './hops.ts';
 import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
 import { createInstance } from './instance.ts';
 import { METRICS_TYPE } from './metrics-port.ts';
 import type { RelayParts } from './parts.ts';
 import { answerPoll } from './poll.ts';
-import { createCoalescer, socketTransport, wireSocket } from './socket.ts';
+import { socketTransport, wireSocket } from './socket.ts';
 import { offeredProtocols, offerOf, originAllowed, refusalOf, selectProtocol, SOCKET_PATHS, targetOf, traceOf } from './upgrade.ts';
 
 export interface Relay {
@@ -33,10 +34,10 @@ const FAREWELL_MS = 3_000;
 
 /** Makes a relay; nothing runs before `start`. */
 export const createRelay = (given: RelayParts): Relay => {
-  const instance = createInstance(given);
+  const coalescer = createCoalescer();
+  const instance = createInstance(given, coalescer.atEnd);
   const { parts, hub } = instance;
   const { log, metrics, options } = parts;
-  const coalescer = createCoalescer();
   const name = `relay_${parts.runtime.randomHex(4)}`;
 
   const socketOptions: ServerOptions & { closeTimeout: number } = {

@@ -5,65 +5,18 @@
  * what was fed is never dropped. Once a close frame went nothing follows it. The frames are never changed after they were
  * made, and `room` bounds what waits here and in Node.
  *
- * What is written within one turn of the event loop leaves in one write. The viewers of a call are mostly written the same
- * frames: those are joined once for all of them (`npm run bench -- deliver`, "8 events at once").
+ * What is written within one turn of the event loop leaves in one write.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { BUFFER_HIGH_WATER_BYTES } from '../core/protocol/limits.ts';
+import type { Coalescer, Outlet } from './coalescer.ts';
 import { frameText, type Frame } from './frames.ts';
 import type { Connected } from './hub.ts';
 import type { Transport } from './viewer.ts';
 
 /** Bytes to a socket: what a Duplex of Node's net or tls has. */
 type TcpSocket = Duplex & { readonly bytesWritten?: number };
-
-/** Joining costs a copy: larger batches go out as they are, in one system call all the same. */
-const JOINED_MAX_BYTES = 16 * 1024;
-
-/** Something that was written in this turn of the event loop. */
-interface Outlet {
-  /** The turn has ended. */
-  flush(coalescer: Coalescer): void;
-}
-
-/** Flushes what was written in a turn of the event loop at its end. */
-export interface Coalescer {
-  /** To be flushed once this turn ends. Once in a turn. */
-  add(outlet: Outlet): void;
-  /** The frames as one, where that pays: the same object for those who were written the same. null: it does not. */
-  joined(frames: readonly Frame[]): Buffer | null;
-}
-
-/** One for all sockets of a process. */
-export const createCoalescer = (): Coalescer => {
-  let outlets: Outlet[] = [];
-  let parts: readonly Frame[] = [];
-  let whole: Buffer | null = null;
-
-  const flushAll = (): void => {
-    const batch = outlets;
-    outlets = [];
-    for (const outlet of batch) outlet.flush(coalescer);
-    parts = [];
-    whole = null;
-  };
-
-  const coalescer: Coalescer = {
-    add: (outlet) => {
-      if (outlets.length === 0) setImmediate(flushAll);
-      outlets.push(outlet);
-    },
-    joined: (frames) => {
-      if (frames.length === parts.length && frames.every((frame, place) => frame === parts[place])) return whole;
-      const bytes = frames.reduce((sum, { length }) => sum + length, 0);
-      parts = frames;
-      whole = bytes > JOINED_MAX_BYTES ? null : Buffer.concat(frames, bytes);
-      return whole;
-    },
-  };
-  return coalescer;
-};
 
 /** @param plain whether no extension was negotiated, which is settled once the connection stands */
 const mayWrite = (ws: WebSocket, socket: Duplex, plain: boolean): boolean => plain && ws.bufferedAmount === socket.writableLength;
@@ -73,10 +26,9 @@ class SocketTransport implements Transport, Outlet {
   readonly #socket: TcpSocket;
   readonly #coalescer: Coalescer;
   readonly #plain: boolean;
-  /** Written in this turn; almost always one. */
-  #first: Frame | null = null;
-  #others: Frame[] | null = null;
-  #bytes = 0;
+  /** Written in this turn. */
+  #waiting: Frame[] | null = null;
+  #waitingBytes = 0;
 
   constructor(ws: WebSocket, socket: TcpSocket, coalescer: Coalescer) {
     this.#ws = ws;
@@ -86,33 +38,39 @@ class SocketTransport implements Transport, Outlet {
   }
 
   write(frame: Frame): void {
-    this.#bytes += frame.length;
-    if (this.#first === null) {
-      this.#first = frame;
+    if (this.#waiting === null) {
+      this.#waiting = [frame];
       this.#coalescer.add(this);
-    } else (this.#others ??= []).push(frame);
+    } else this.#waiting.push(frame);
+    this.#waitingBytes += frame.length;
     // What fills the buffer is handed on at once: only so does Node see it full, and says when it has drained.
-    if (this.room() <= 0) this.flush(this.#coalescer);
+    if (this.room() <= 0) this.flush();
   }
 
-  flush(coalescer: Coalescer): void {
-    const [first, others] = [this.#first, this.#others];
-    // It was flushed already, before the connection was closed.
-    if (first === null) return;
-    this.#first = null;
-    this.#others = null;
-    this.#bytes = 0;
+  feed(frames: readonly Frame[]): void {
+    // Each viewer's memory is touched once: what all are fed before any is written to has left the cache by then.
+    if (this.#coalescer.ending && this.#waiting === null) this.#send(frames);
+    else for (const frame of frames) this.write(frame);
+  }
+
+  flush(): void {
+    const frames = this.#waiting;
+    // It was flushed already: the buffer was full, or the connection was closed.
+    if (frames === null) return;
+    this.#waiting = null;
+    this.#waitingBytes = 0;
+    this.#send(frames);
+  }
+
+  #send(frames: readonly Frame[]): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return;
-    const frames = others === null ? null : [first, ...others];
     if (!mayWrite(this.#ws, this.#socket, this.#plain)) {
-      for (const frame of frames ?? [first]) this.#ws.send(frameText(frame));
-    } else if (frames === null) this.#socket.write(first);
-    else this.#writeAll(frames, coalescer.joined(frames));
-  }
-
-  #writeAll(frames: readonly Frame[], joined: Buffer | null): void {
-    if (joined !== null) {
-      this.#socket.write(joined);
+      for (const frame of frames) this.#ws.send(frameText(frame));
+      return;
+    }
+    const whole = frames.length === 1 ? frames[0] : this.#coalescer.joined(frames);
+    if (whole !== null && whole !== undefined) {
+      this.#socket.write(whole);
       return;
     }
     this.#socket.cork();
@@ -121,11 +79,11 @@ class SocketTransport implements Transport, Outlet {
   }
 
   room(): number {
-    return BUFFER_HIGH_WATER_BYTES - this.#socket.writableLength - this.#bytes;
+    return BUFFER_HIGH_WATER_BYTES - this.#socket.writableLength - this.#waitingBytes;
   }
 
   waiting(): number {
-    return this.#socket.writableLength + this.#bytes;
+    return this.#socket.writableLength + this.#waitingBytes;
   }
 
   taken(): number {
@@ -143,7 +101,7 @@ class SocketTransport implements Transport, Outlet {
   }
 
   close(code: number, reason: string): void {
-    this.flush(this.#coalescer);
+    this.flush();
     this.#ws.close(code, reason);
   }
 }

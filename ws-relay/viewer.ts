@@ -7,6 +7,8 @@ import { controlFrame, type Frame } from './frames.ts';
 export interface Transport {
   /** Hands the frame on. Never refuses: whoever feeds asks `room` first. */
   write(frame: Frame): void;
+  /** Hands on frames of the log, at least one, in order. The same list for all who are fed the same; it is not changed afterwards. */
+  feed(frames: readonly Frame[]): void;
   /** Bytes that the client takes now; zero or less: it has to drain first. */
   room(): number;
   /** Bytes written that the client has not taken yet, and how many it took in all. */

@@ -61,14 +61,8 @@ export class Link {
 
   /** The relay's end; to be handed to its hub, whose answer is given to `accepted`. */
   readonly transport: Transport = {
-    write: (frame: Frame) => {
-      if (this.#over || this.#closing !== null) return;
-      this.#waiting += frame.length;
-      const text = frameText(frame);
-      this.onWrite?.(text);
-      this.#down.push({ text, bytes: frame.length });
-      this.#flow();
-    },
+    write: (frame: Frame) => this.#write(frame),
+    feed: (frames) => frames.forEach((frame) => this.#write(frame)),
     room: () => this.#highWater - this.#waiting,
     waiting: () => this.#waiting,
     taken: () => this.#taken,
@@ -87,6 +81,15 @@ export class Link {
       this.#world.after(FAREWELL_MS, () => this.#cutOff());
     },
   };
+
+  #write(frame: Frame): void {
+    if (this.#over || this.#closing !== null) return;
+    this.#waiting += frame.length;
+    const text = frameText(frame);
+    this.onWrite?.(text);
+    this.#down.push({ text, bytes: frame.length });
+    this.#flow();
+  }
 
   accepted(connected: Connected): void {
     this.#connected = connected;

@@ -247,7 +247,9 @@ export class RelayHost {
       metrics: countingMetrics(world),
       options: { allowedOrigins: [], allowQueryToken: true, maxConnectionsPerUser: 20, maxConnections: 900, version: '0', metricsOpen: true, moveAfterMs: world.faults.strikes('sessions_move') ? MOVE_AFTER_MS : null, revision: null },
     };
-    const running: Running = { actor, instance: createInstance(parts), links, seen };
+    // A turn of the event loop ends a moment later.
+    const instance = createInstance(parts, (work) => void actor.runtime.after(0, work));
+    const running: Running = { actor, instance, links, seen };
     this.#running[slot] = running;
     actor.onDeath = () => {
       for (const link of links) link.cut();

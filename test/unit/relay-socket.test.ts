@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { BUFFER_HIGH_WATER_BYTES } from '../../core/protocol/limits.ts';
 import { frameText, textFrame, type Frame } from '../../ws-relay/frames.ts';
-import { createCoalescer, socketTransport, type Coalescer } from '../../ws-relay/socket.ts';
+import { createCoalescer, type Coalescer } from '../../ws-relay/coalescer.ts';
+import { socketTransport } from '../../ws-relay/socket.ts';
 
 /** What the transport sees of a WebSocket, and what went which way. */
 const rigOf = (state: { readonly readyState?: number; readonly extensions?: string; readonly queued?: number; readonly stuck?: boolean } = {}, coalescer: Coalescer = createCoalescer()) => {

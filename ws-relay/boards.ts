@@ -5,8 +5,8 @@
 import { Board, type BoardFilter } from '../core/domain/relay/board.ts';
 import { errorFrame, type MessageId, echo } from '../core/domain/relay/message.ts';
 import type { CallState } from '../core/domain/call/state.ts';
-import { BOARD_ENDED_MS, BOARD_PART_MAX_ROWS, BOARD_UPDATE_MS } from '../core/protocol/limits.ts';
-import type { BoardRow } from '../core/protocol/frames.ts';
+import { BOARD_ENDED_MS, BOARD_UPDATE_MS } from '../core/protocol/limits.ts';
+import { BoardFrames, snapshotFrames } from './board-frames.ts';
 import type { RelayParts } from './parts.ts';
 import { say, type Viewer } from './viewer.ts';
 
@@ -18,6 +18,7 @@ interface Watcher {
 interface TenantBoard {
   readonly tenant: string;
   readonly board: Board;
+  readonly frames: BoardFrames;
   readonly watchers: Map<Viewer, Watcher>;
   /** Those who will watch once the rows are there. */
   readonly waiting: Set<Viewer>;
@@ -56,14 +57,9 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
 
   const pumpWatcher = (of: TenantBoard, viewer: Viewer, watcher: Watcher): void => {
     if (viewer.session.paused || watcher.version >= of.board.version || viewer.transport.room() <= 0) return;
-    const changes = of.board.since(watcher.version, watcher.filter);
+    const frames = of.frames.since(watcher.version, watcher.filter);
     watcher.version = of.board.version;
-    if (changes === null) {
-      sendSnapshot(viewer, of.board.snapshot(watcher.filter), undefined);
-      return;
-    }
-    if (changes.rows.length === 0 && changes.gone.length === 0) return;
-    inParts(changes.rows).forEach((rows, part) => say(viewer, { type: 'board_update', rows, gone: part === 0 ? [...changes.gone] : [] }));
+    for (const frame of frames) viewer.transport.write(frame);
   };
 
   const pumpBoard = (of: TenantBoard): void => {
@@ -112,7 +108,8 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
     watch: async (viewer, tenant, filter, id) => {
       let of = boards.get(tenant);
       if (of === undefined) {
-        of = { tenant, board: new Board(), watchers: new Map(), waiting: new Set(), dirty: new Set(), loaded: null, ready: false, timed: false, reading: false };
+        const board = new Board();
+        of = { tenant, board, frames: new BoardFrames(board), watchers: new Map(), waiting: new Set(), dirty: new Set(), loaded: null, ready: false, timed: false, reading: false };
         boards.set(tenant, of);
       }
       of.waiting.add(viewer);
@@ -132,7 +129,7 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
       if (boardOf.get(viewer) !== of) return;
       of.waiting.delete(viewer);
       of.watchers.set(viewer, { filter, version: of.board.version });
-      sendSnapshot(viewer, of.board.snapshot(filter), id);
+      for (const frame of id === undefined ? of.frames.snapshot(filter) : snapshotFrames(of.board.snapshot(filter), echo(id))) viewer.transport.write(frame);
       if (of.dirty.size > 0) schedule(of);
     },
     unwatch: (viewer) => {
@@ -161,22 +158,11 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
     },
     tick: () => {
       for (const of of boards.values()) {
+        of.frames.forget();
         of.board.expire(runtime.now());
         if (of.dirty.size > 0) schedule(of);
         else pumpBoard(of);
       }
     },
   };
-};
-
-/** Rows in parts of at most BOARD_PART_MAX_ROWS; no rows are one empty part. */
-const inParts = (rows: readonly BoardRow[]): BoardRow[][] => {
-  const parts: BoardRow[][] = [];
-  for (let from = 0; from === 0 || from < rows.length; from += BOARD_PART_MAX_ROWS) parts.push(rows.slice(from, from + BOARD_PART_MAX_ROWS));
-  return parts;
-};
-
-const sendSnapshot = (viewer: Viewer, rows: readonly BoardRow[], id: MessageId): void => {
-  const parts = inParts(rows);
-  parts.forEach((part, place) => say(viewer, { type: 'board_snapshot', rows: part, more: place < parts.length - 1, ...echo(id) }));
 };

@@ -4,8 +4,9 @@
  */
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
-import { openViewers, type Speech, type Viewers } from './harness/viewers.ts';
-import { callOf, epochOf, EVENT_BYTES, type Course } from './servers/feeding.ts';
+import { callOfViewer, NAIVE as NAIVE_SPOKEN, OURS as OURS_SPOKEN, SOCKET_IO, type Listening, type Spoken } from './harness/speeches.ts';
+import { openViewers, type Viewers } from './harness/viewers.ts';
+import { EVENT_BYTES, type Course } from './servers/feeding.ts';
 
 /** Viewers of a shape: each of the calls has so many. */
 export interface Audience {
@@ -48,7 +49,7 @@ export interface Contender {
 }
 
 /** One of `servers/`, fed over the bus in its own process. */
-const program = (name: string, script: string, frameBytes: number, speechOf: (port: number, token: string, callSid: (viewer: number) => string) => Speech): Contender => {
+const program = ({ name, program: script, frameBytes, speech }: Spoken): Contender => {
   let server: BenchProcess | undefined;
   const asked = (): BenchProcess => {
     if (server === undefined) throw new Error(`${name} was not started`);
@@ -61,9 +62,9 @@ const program = (name: string, script: string, frameBytes: number, speechOf: (po
       server = await startProcess(script);
     },
     open: async (course, { calls, each }) => {
-      const { port, token = '' } = await asked().ask<{ readonly port: number; readonly token?: string }>('listening');
-      if (token !== '') await asked().ask('calls', { name: course, calls });
-      return openViewers(calls * each, speechOf(port, token, (viewer) => callOf(course, viewer % calls)));
+      const listening = await asked().ask<Listening>('listening');
+      if (listening.token !== undefined) await asked().ask('calls', { name: course, calls });
+      return openViewers(calls * each, speech(listening, callOfViewer(course, calls)));
     },
     run: async (course, viewers, frames) => {
       await asked().ask('prepare', course);
@@ -78,33 +79,9 @@ const program = (name: string, script: string, frameBytes: number, speechOf: (po
   };
 };
 
-/** The relay as shipped. */
-export const OURS = program('this', 'servers/relay.ts', EVENT_BYTES, (port, token, callSid) => ({
-  port,
-  path: () => '/ws',
-  headers: () => [`sec-websocket-protocol: earshot.v1, bearer.${token}`],
-  says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer), since: { epoch: epochOf(callSid(viewer)), seq: 0 } })],
-  // Established, a heartbeat, the subscription's confirmation.
-  readyFrames: 3,
-}));
-
-/** A server on ws as it is written first. */
-export const NAIVE = program('naive ws', 'servers/naive-ws.ts', EVENT_BYTES, (port, _token, callSid) => ({
-  port,
-  path: () => '/',
-  says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer) })],
-  readyFrames: 1,
-}));
-
-const SOCKET_IO = program('socket.io', 'servers/socket-io.ts', EVENT_BYTES + '42["event",]'.length, (port, _token, callSid) => ({
-  port,
-  path: () => '/socket.io/?EIO=4&transport=websocket',
-  // Its own handshake, then the room.
-  says: (viewer) => [null, '40', `42${JSON.stringify(['subscribe', callSid(viewer)])}`],
-  readyFrames: 3,
-}));
-
-const CONTENDERS: readonly Contender[] = [OURS, NAIVE, SOCKET_IO];
+export const OURS = program(OURS_SPOKEN);
+export const NAIVE = program(NAIVE_SPOKEN);
+const CONTENDERS: readonly Contender[] = [OURS, NAIVE, program(SOCKET_IO)];
 
 /** Microseconds of CPU for each delivery, of each shape. */
 const measure = async (contender: Contender, round: number): Promise<ReadonlyMap<Shape, number>> => {

@@ -7,6 +7,8 @@ import { boardBench } from './board.ts';
 import { coldStartBench } from './cold-start.ts';
 import { deliverBench } from './deliver.ts';
 import { appendBench } from './append.ts';
+import { handshakeBench } from './handshake.ts';
+import { idleBench } from './idle.ts';
 import { ingestBench } from './ingest.ts';
 import { growthBench } from './growth.ts';
 import { tableOf, type Bench } from './harness/figures.ts';
@@ -19,7 +21,7 @@ import { soakBench } from './soak.ts';
 import { stormBench } from './storm.ts';
 import { webhookBench } from './webhook.ts';
 
-const BENCHES: readonly Bench[] = [appendBench, webhookBench, screenBench, deliverBench, ingestBench, publishBench, journeyBench, boardBench, coldStartBench, growthBench, soakBench, stormBench];
+const BENCHES: readonly Bench[] = [appendBench, webhookBench, screenBench, deliverBench, handshakeBench, idleBench, ingestBench, publishBench, journeyBench, boardBench, coldStartBench, growthBench, soakBench, stormBench];
 /** Fewer say little on a noisy machine. */
 const ROUNDS = 5;
 

@@ -29,10 +29,14 @@ export interface Viewers {
   reached(frames: number, maxMs: number): Promise<void>;
   /** Bytes that came to all of them since `count`, heads and frames of every kind. */
   bytes(): number;
+  /** Closes all connections as RFC 6455 has it; resolves when the server has closed the last one. */
+  leave(): Promise<void>;
   /** Cuts all connections. */
   close(): void;
 }
 
+/** A client's close frame with code 1000, under the mask 0. */
+const CLOSE_FRAME = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
 const READ_BYTES = 256 * 1024;
 const READY_MAX_MS = 30_000;
 /** As many handshakes under way at once. */
@@ -80,6 +84,20 @@ export const openViewers = async (count: number, speech: Speech): Promise<Viewer
         tally.failed = reject;
         if (tally.frames >= frames) done();
         else Object.assign(tally, { wanted: frames, reached: done });
+      }),
+    leave: () =>
+      new Promise((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error(`${open} of ${count} connections were not closed in time`)), READY_MAX_MS);
+        let open = count;
+        for (const socket of sockets) {
+          socket.removeAllListeners('close');
+          socket.once('close', () => {
+            if (--open > 0) return;
+            clearTimeout(late);
+            resolve();
+          });
+          socket.write(CLOSE_FRAME);
+        }
       }),
     close,
   };

@@ -17,7 +17,7 @@ import { ourBus } from './bus.ts';
 import { callOf, epochOf, feed, prepared, TENANT, type Course, type EventsMessage } from './feeding.ts';
 
 const USER = 'ann';
-const user: User = { user: USER, tenant: TENANT, username: USER, password: null, roles: ['dispatcher'], disabled: false, tokens_valid_from: 0, failed_sign_ins: 0, sign_in_blocked_until: 0 };
+const userOf = (user: string): User => ({ user, tenant: TENANT, username: user, password: null, roles: ['dispatcher'], disabled: false, tokens_valid_from: 0, failed_sign_ins: 0, sign_in_blocked_until: 0 });
 
 const runtime = systemRuntime();
 const bus = await ourBus(runtime);
@@ -31,7 +31,7 @@ const relay = createRelay({
   callLog,
   bus,
   directory: {
-    user: async (id) => (id === USER ? user : null),
+    user: async (id) => (id.startsWith(USER) ? userOf(id) : null),
     signInEnded: async () => false,
     takeTicket: async () => null,
     servingRevision: async () => null,
@@ -49,18 +49,17 @@ const server = createServer((request, response) => void relay.handleRequest(requ
 server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
 await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', 4_096, resolve));
 
-/** @param sid of the sign-in */
-const tokenOf = async (sid: string): Promise<string> => {
-  const issued = await issuer.issue({ user: USER, username: USER, tenant: TENANT, roles: ['dispatcher'], sid, signed_in_at: Math.floor(runtime.now() / 1000) });
+const tokenOf = async (user: string, sid: string): Promise<string> => {
+  const issued = await issuer.issue({ user, username: user, tenant: TENANT, roles: ['dispatcher'], sid, signed_in_at: Math.floor(runtime.now() / 1000) });
   return issued.token;
 };
 
 let messages: readonly EventsMessage[] = [];
 
 answering({
-  listening: async () => ({ port: (server.address() as AddressInfo).port, token: await tokenOf('sid-ann') }),
-  /** So many tokens, each of a sign-in of its own. */
-  tokens: (count: number) => Promise.all(Array.from({ length: count }, (_, place) => tokenOf(`sid-${place}-${runtime.randomHex(4)}`))),
+  listening: async () => ({ port: (server.address() as AddressInfo).port, token: await tokenOf(USER, 'sid-ann') }),
+  /** So many tokens, each of a user and a sign-in of its own. */
+  tokens: (count: number) => Promise.all(Array.from({ length: count }, (_, place) => tokenOf(`${USER}-${place}`, `sid-${place}-${runtime.randomHex(4)}`))),
   /** Calls that can be watched. */
   calls: ({ name, calls }: Course) => {
     for (let call = 0; call < calls; call++) callLog.add(callOf(name, call), { epoch: epochOf(callOf(name, call)), conversation_id: `conv_${callOf(name, call)}` });

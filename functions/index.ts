@@ -6,6 +6,7 @@
  */
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
 import { http } from '@google-cloud/functions-framework';
 import manifest from '../package.json' with { type: 'json' };
 import { readSettings, UNITS } from '../core/settings.ts';
@@ -112,10 +113,16 @@ const finishWhenAsked = (server: Server): void => {
   });
 };
 
-guardNextServer({ secrets: async () => (await opened()).app.secrets(), created: finishWhenAsked });
-http('webhooks', serve((app) => app.webhooks));
-http('api', serve((app) => app.api));
-http('jobs', serve((app) => app.jobs));
+const listeners = new Map<string, RequestListener>([
+  ['webhooks', serve((app) => app.webhooks)],
+  ['api', serve((app) => app.api)],
+  ['jobs', serve((app) => app.jobs)],
+]);
+/** As functions-framework reads it: its flag before the environment. */
+const { target = process.env['FUNCTION_TARGET'] } = parseArgs({ args: process.argv.slice(2), options: { target: { type: 'string' } }, strict: false }).values;
+
+guardNextServer({ secrets: async () => (await opened()).app.secrets(), created: finishWhenAsked, answer: listeners.get(String(target)) });
+for (const [name, listener] of listeners) http(name, listener);
 
 // Signing secrets and the connection by which they come: the first request finds both there. What fails now is tried again then.
 if (deployed) {

@@ -117,7 +117,11 @@ export const seededRuntime = (seed: number): SeededRuntime => {
     random,
     randomHex: (bytes) => Array.from({ length: bytes }, () => Math.floor(random() * 256).toString(16).padStart(2, '0')).join(''),
     sha256: (data) => createHash('sha256').update(data).digest('hex'),
-    hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest('hex'),
+    hmacSha256: (key, ...parts) => {
+      const hmac = createHmac('sha256', key);
+      for (const part of parts) hmac.update(part);
+      return hmac.digest('hex');
+    },
     advance: (ms) => {
       const until = mono + ms;
       for (let next = timers.first(); next !== undefined && next.at <= until; next = timers.first()) step();

@@ -16,6 +16,6 @@ export interface Runtime {
   randomHex(bytes: number): string;
   /** Lower-case hex of SHA-256 over the UTF-8 of the text (or the bytes). */
   sha256(data: string | Uint8Array): string;
-  /** Lower-case hex of HMAC-SHA256; the key is text, its UTF-8 is used. */
-  hmacSha256(key: string, data: string | Uint8Array): string;
+  /** Lower-case hex of HMAC-SHA256 over the parts, one behind the other; the key is text, its UTF-8 is used. */
+  hmacSha256(key: string, ...parts: readonly (string | Uint8Array)[]): string;
 }

@@ -75,8 +75,8 @@ const redrive = async (parts: Parts, delivery: Delivery, mayWait: boolean): Prom
 
 /** null: its body was not kept. Of a recording nothing but its ids ever was. */
 const readAgain = ({ body, type, route, id, received_at, conversation_id, agent_id }: Delivery): Reading | InterimTurn | null => {
-  if (body !== null) return read(route, parse(body), `once:${id}`, received_at);
-  return type === 'post_call_audio' ? read(route, { type, data: { conversation_id, agent_id } }, '', received_at) : null;
+  if (body !== null) return read(route, parse(body), () => `once:${id}`, received_at);
+  return type === 'post_call_audio' ? read(route, { type, data: { conversation_id, agent_id } }, () => '', received_at) : null;
 };
 
 const settle = async (parts: Parts, delivery: Delivery, routed: Routed): Promise<Redriven> => {

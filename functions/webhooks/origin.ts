@@ -38,12 +38,11 @@ export const originOf = async (parts: Parts, delivery: RawDelivery, ingest: bool
 const bySignature = (parts: Parts, workspaces: readonly Workspace[], delivery: RawDelivery): Origin => {
   const header = parseSignatureHeader(delivery.signature);
   if (header === null || !isTimely(header.timestamp, parts.runtime.now())) throw new EarshotError('signature_invalid');
-  const signed = delivery.passed === null ? Buffer.concat([Buffer.from(`${header.timestamp}.`), delivery.body]) : null;
   // Who cannot judge must not refuse: a 401 would never be sent again.
   if (workspaces.every((workspace) => workspace.webhook_secrets.length === 0)) throw new EarshotError('secret_unavailable');
   let at = 0;
   for (const workspace of workspaces) {
-    const digests = workspace.webhook_secrets.map((secret, index) => (signed === null ? (delivery.passed?.digests[at + index] ?? '') : parts.runtime.hmacSha256(secret, signed)));
+    const digests = workspace.webhook_secrets.map((secret, index) => (delivery.passed === null ? parts.runtime.hmacSha256(secret, `${header.timestamp}.`, delivery.body) : (delivery.passed.digests[at + index] ?? '')));
     at += workspace.webhook_secrets.length;
     if (matches(header, digests)) return { workspace: workspace.workspace, tenant: null, unsigned: false };
   }

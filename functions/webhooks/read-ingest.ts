@@ -48,7 +48,7 @@ export const readTurn = (body: unknown): Reading | InterimTurn => {
  * @param body the parsed body
  * @param onceId stands in for a missing event id: without one every delivery is an event of its own
  */
-export const readAgentEvent = (body: unknown, onceId: string): Reading => {
+export const readAgentEvent = (body: unknown, onceId: () => string): Reading => {
   const parsed = IngestAgentEvent.safeParse(body);
   if (!parsed.success) return unusable(body, 'agent_event', parsed.error);
   const event = parsed.data;
@@ -65,7 +65,7 @@ export const readAgentEvent = (body: unknown, onceId: string): Reading => {
         fact: {
           kind: 'agent_event',
           type: event.type,
-          event_id: String(event.event_id ?? onceId),
+          event_id: String(event.event_id ?? onceId()),
           tool_name: event.tool_name ?? null,
           tool_call_id: event.tool_call_id ?? null,
           is_error: event.is_error ?? null,

@@ -158,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "an event's key is made when it is received",
     invariants: ['I5'],
-    edits: [edit('functions/webhooks/read-ingest.ts', 'event_id: String(event.event_id ?? onceId)', 'event_id: onceId'), edit('core/domain/call/keys.ts', "if (fact.tool_call_id !== null && (fact.type === 'tool_executing' || fact.type === 'tool_completed')) return toolKey(fact.tool_call_id, fact.type);", '')],
+    edits: [edit('functions/webhooks/read-ingest.ts', 'event_id: String(event.event_id ?? onceId())', 'event_id: onceId()'), edit('core/domain/call/keys.ts', "if (fact.tool_call_id !== null && (fact.type === 'tool_executing' || fact.type === 'tool_completed')) return toolKey(fact.tool_call_id, fact.type);", '')],
     plan: { webhook_doubled: 1, log_unknown_commit: 1 },
   },
   {

@@ -298,5 +298,8 @@ describe('facts of an outcome', () => {
     expect(canonical({ b: { z: [], x: 'y' }, a: [{ d: null, c: 1 }, 2] })).toBe(text);
     expect(canonical(JSON.parse(text))).toBe(text);
     expect([canonical([2, 1]), canonical(null), canonical('x')]).toEqual(['[2,1]', 'null', '"x"']);
+    // Names that an assignment would take for something else are members like all others.
+    expect(canonical(JSON.parse('{"b":{"__proto__":{"y":1,"x":2}},"__proto__":1,"10":0,"9":0}'))).toBe('{"9":0,"10":0,"__proto__":1,"b":{"__proto__":{"x":2,"y":1}}}');
+    expect(({} as { y?: number }).y).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { idText, initiationFailureOf, outcomeOf, ownCallSid, providerCallId, speakerOf, statusOf, withoutHidden } from '../../core/domain/elevenlabs/conversation.ts';
-import { asBoolean, asNumber, asRecord, asText, jsonDepth, type JsonRecord } from '../../core/domain/elevenlabs/json.ts';
+import { asBoolean, asNumber, asRecord, asText, isDeeperThan, jsonDepth, type JsonRecord } from '../../core/domain/elevenlabs/json.ts';
 import { ID_MAX_CHARACTERS } from '../../core/protocol/limits.ts';
 
 const sample = (name: string): JsonRecord => asRecord(asRecord(JSON.parse(readFileSync(new URL(`../payloads/${name}`, import.meta.url), 'utf8')))['data']);
@@ -277,5 +277,14 @@ describe('values that somebody else sent', () => {
     ['[[', 2],
   ])('%s has brackets %i deep', (text, depth) => {
     expect(jsonDepth(text)).toBe(depth);
+    if (text === '[[') return;
+    expect([depth - 1, depth, depth + 1].filter((levels) => levels >= 0).map((levels) => isDeeperThan(JSON.parse(text), levels))).toEqual(depth === 0 ? [false, false] : [true, false, false]);
+  });
+
+  it('a value may be as deep as its text can make it: nothing is looked at below the levels asked for', () => {
+    const deep: unknown = JSON.parse(`${'['.repeat(200_000)}${']'.repeat(200_000)}`);
+    expect([isDeeperThan(deep, 0), isDeeperThan(deep, 200), isDeeperThan({ a: [1, { b: deep }] }, 200)]).toEqual([true, true, true]);
+    expect(isDeeperThan(JSON.parse(`${'{"a":'.repeat(200)}1${'}'.repeat(200)}`), 200)).toBe(false);
+    expect([null, 'text', 1, true].map((value) => isDeeperThan(value, 0))).toEqual([false, false, false, false]);
   });
 });

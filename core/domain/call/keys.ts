@@ -3,6 +3,7 @@
  * the call. A key's value is a small JSON text that tells a repeat apart from something new.
  */
 import type { Sha256 } from '../digest.ts';
+import { withMembers } from '../members.ts';
 import type { Fact, FactEntry, Outcome } from './facts.ts';
 
 /** What the key of a turn remembers: its highest revision. */
@@ -83,9 +84,9 @@ export const needsHistory = (entries: readonly FactEntry[], transcriptFinal: boo
   entries.some(({ fact }) => fact.kind === 'finished' || (fact.kind === 'turn' && transcriptFinal));
 
 /** JSON with the members of every object in one order: equal facts have equal text. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part as Record<string, unknown>).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : part,
-  );
+export const canonical = (value: unknown): string => JSON.stringify(inOrder(value));
+
+const inOrder = (value: unknown): unknown => {
+  if (value === null || typeof value !== 'object') return value;
+  return Array.isArray(value) ? value.map(inOrder) : withMembers(value, Object.keys(value).sort(), inOrder);
+};

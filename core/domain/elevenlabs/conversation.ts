@@ -9,6 +9,7 @@ import { canonical } from '../call/keys.ts';
 import { failedOutcome } from '../call/outcome.ts';
 import type { FinalTool, FinalTurn, Outcome } from '../call/facts.ts';
 import type { CallStatus, Speaker } from '../../protocol/frames.ts';
+import { withMembers } from '../members.ts';
 import { cutToCharacters, cutToJsonBytes } from '../text.ts';
 import { asBoolean, asNumber, asRecord, asText, type JsonRecord } from './json.ts';
 
@@ -22,9 +23,9 @@ const isHidden = (name: string): boolean => name === 'tool_details' || name === 
 
 /** The value without hidden members, at any depth. */
 export const withoutHidden = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(withoutHidden);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !isHidden(name)).map(([name, part]) => [name, withoutHidden(part)]));
+  if (Array.isArray(value)) return value.map(withoutHidden);
+  return withMembers(value, Object.keys(value).filter((name) => !isHidden(name)), withoutHidden);
 };
 
 /** ElevenLabs' `initiated`, `in-progress`, `processing`, `done`, `failed`; null for a word that is none of them. */

@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly flags?: readonly string[];
   /** `served`: the core of what is measured; `load`: that of whoever loads it; null: anywhere. */
   readonly core?: 'served' | 'load' | null;
+  /** Whether what it prints is left out. */
+  readonly quiet?: boolean;
 }
 
 const canPin = process.platform === 'linux' && availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
@@ -51,10 +53,10 @@ export const placeLoad = (apart: boolean): void => {
 const profiling = process.env['BENCH_PROFILES'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILES']}`];
 
 /** Starts a program, named relative to `test/bench/`, and waits until it answers. */
-export const startProcess = async (program: string, { env = {}, flags = [], core = 'served' }: StartOptions = {}): Promise<BenchProcess> => {
+export const startProcess = async (program: string, { env = {}, flags = [], core = 'served', quiet = false }: StartOptions = {}): Promise<BenchProcess> => {
   const script = new URL(`../${program}`, import.meta.url).pathname;
   const [command = '', ...args] = pinned(core, [process.execPath, '--expose-gc', ...profiling, ...flags, script]);
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
+  const child = spawn(command, args, { stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
   const asked = asking(child, program);
   await asked.ask('started');
   return asked;

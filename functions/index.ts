@@ -113,16 +113,16 @@ const finishWhenAsked = (server: Server): void => {
   });
 };
 
-const listeners = new Map<string, RequestListener>([
-  ['webhooks', serve((app) => app.webhooks)],
-  ['api', serve((app) => app.api)],
-  ['jobs', serve((app) => app.jobs)],
-]);
+const listeners = { webhooks: serve((app) => app.webhooks), api: serve((app) => app.api), jobs: serve((app) => app.jobs) };
 /** As functions-framework reads it: its flag before the environment. */
 const { target = process.env['FUNCTION_TARGET'] } = parseArgs({ args: process.argv.slice(2), options: { target: { type: 'string' } }, strict: false }).values;
 
-guardNextServer({ secrets: async () => (await opened()).app.secrets(), created: finishWhenAsked, answer: listeners.get(String(target)) });
-for (const [name, listener] of listeners) http(name, listener);
+const served = Object.entries(listeners).find(([name]) => name === target)?.[1];
+
+guardNextServer({ secrets: async () => (await opened()).app.secrets(), created: finishWhenAsked, answer: served });
+http('webhooks', listeners.webhooks);
+http('api', listeners.api);
+http('jobs', listeners.jobs);
 
 // Signing secrets and the connection by which they come: the first request finds both there. What fails now is tried again then.
 if (deployed) {

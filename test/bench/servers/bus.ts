@@ -42,7 +42,7 @@ export const hearNaively = async (take: (message: Heard) => void): Promise<Event
   }
   const { PubSub } = await import('@google-cloud/pubsub');
   const pubsub = new PubSub({ projectId: PROJECT, apiEndpoint: host, emulatorMode: true });
-  const [subscription] = await pubsub.createSubscription(TOPIC, `stock-${process.pid}`);
+  const [subscription] = await pubsub.createSubscription(`${TOPIC}-stock`, `stock-${process.pid}`);
   subscription.on('message', (message: Message) => {
     message.ack();
     const { kind = '', call_sid = '', first_seq = '' } = message.attributes;

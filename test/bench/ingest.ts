@@ -9,7 +9,7 @@ import { responseOf, startPubsubSource, type PubsubSource } from '../fixtures/pu
 import { emulator } from './harness/emulator.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
-import { openViewers } from './harness/viewers.ts';
+import { openViewers, type Viewers } from './harness/viewers.ts';
 import { PROJECT, TOPIC } from './servers/bus.ts';
 import { callOf, epochOf, EVENT_BYTES, prepared } from './servers/feeding.ts';
 
@@ -150,25 +150,28 @@ const relays = async (receiver: Receiver): Promise<Contender> => {
   const source = await startPubsubSource();
   const process = await startProcess(receiver === 'this' ? 'servers/relay.ts' : 'servers/naive-ws.ts', { env: environment(source.host, receiver) });
   await source.open(1);
-  const name = `w${++course}`;
   const { port, token = '' } = await process.ask<{ readonly port: number; readonly token?: string }>('listening');
   const ours = receiver === 'this';
-  if (ours) await process.ask('calls', { name, calls: CALLS });
-  const callSid = (viewer: number): string => callOf(name, viewer % CALLS);
-  const viewers = await openViewers(CALLS * VIEWERS_EACH, {
-    port,
-    path: () => (ours ? '/ws' : '/'),
-    headers: () => (ours ? [`sec-websocket-protocol: earshot.v1, bearer.${token}`] : []),
-    says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer), ...(ours ? { since: { epoch: epochOf(callSid(viewer)), seq: 0 } } : {}) })],
-    readyFrames: ours ? 3 : 1,
-  });
-  const watched = async (pace: Pace): Promise<number> => {
+
+  /** Fresh in each round: they answer no pings, and ours lets nobody stay who does not. */
+  const audience = async (name: string): Promise<Viewers> => {
+    if (ours) await process.ask('calls', { name, calls: CALLS });
+    const callSid = (viewer: number): string => callOf(name, viewer % CALLS);
+    return openViewers(CALLS * VIEWERS_EACH, {
+      port,
+      path: () => (ours ? '/ws' : '/'),
+      headers: () => (ours ? [`sec-websocket-protocol: earshot.v1, bearer.${token}`] : []),
+      says: (viewer) => [JSON.stringify({ subscribe: callSid(viewer), ...(ours ? { since: { epoch: epochOf(callSid(viewer)), seq: 0 } } : {}) })],
+      readyFrames: ours ? 3 : 1,
+    });
+  };
+  const watched = async (viewers: Viewers, name: string, pace: Pace): Promise<number> => {
     viewers.count(EVENT_BYTES);
     let frames = 0;
     return priceOf(process, sendThrough(source, name, CALLS), pace, (messages) => viewers.reached((frames += messages * VIEWERS_EACH), MOST_MS));
   };
   /** Acknowledged is what nobody here watches, and nobody here gets a frame of it. */
-  const unwatched = async (pace: Pace): Promise<number> => {
+  const unwatched = async (viewers: Viewers, pace: Pace): Promise<number> => {
     await quiet(source);
     viewers.count(EVENT_BYTES);
     let told = source.acked.length;
@@ -180,15 +183,20 @@ const relays = async (receiver: Receiver): Promise<Contender> => {
   };
   return {
     measure: async () => {
+      const name = `w${++course}`;
+      const viewers = await audience(name);
       const prices = new Map<string, number>();
-      for (const pace of RELAYED) {
-        prices.set(WHOLE + pace.what, await watched(pace));
-        if (ours) prices.set(UNWATCHED + pace.what, await unwatched(pace));
+      try {
+        for (const pace of RELAYED) {
+          prices.set(WHOLE + pace.what, await watched(viewers, name, pace));
+          if (ours) prices.set(UNWATCHED + pace.what, await unwatched(viewers, pace));
+        }
+      } finally {
+        viewers.close();
       }
       return prices;
     },
     end: async () => {
-      viewers.close();
       await process.end();
       source.close();
     },

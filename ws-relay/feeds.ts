@@ -125,6 +125,16 @@ export const createFeeds = (
     readOn(call);
   };
 
+  const pumpSubscription = (viewer: Viewer, subscription: Subscription): void => {
+    const call = watched.get(subscription.callSid);
+    if (call === undefined) return;
+    const { feed } = call;
+    const lacksNothing = subscription.epoch === feed.epoch && subscription.cursor === feed.head && !feed.doubtful;
+    if (lacksNothing) subscription.conversationId = feed.conversationId;
+    else pumpOne(call, viewer, subscription, new Round(feed));
+    readOn(call);
+  };
+
   /** Feeds the viewers of a call what was heard of it, unless that was done. */
   const feedHeard = (call: Watched): void => {
     if (!unfed.delete(call) || watched.get(call.feed.callSid) !== call) return;
@@ -262,14 +272,12 @@ export const createFeeds = (
       showInterim(call);
     },
     pump: (viewer) => {
-      const subscriptions = [...viewer.session.subscriptions.values()];
-      const from = subscriptions.length === 0 ? 0 : viewer.turn++ % subscriptions.length;
-      for (const subscription of [...subscriptions.slice(from), ...subscriptions.slice(0, from)]) {
-        const call = watched.get(subscription.callSid);
-        if (call === undefined) continue;
-        pumpOne(call, viewer, subscription, new Round(call.feed));
-        readOn(call);
-      }
+      const { subscriptions } = viewer.session;
+      if (subscriptions.size === 0) return;
+      const from = viewer.turn++ % subscriptions.size;
+      // Each second for each viewer: where there is but one, no order has to be kept.
+      const inOrder = from === 0 ? subscriptions.values() : [...subscriptions.values()].slice(from).concat([...subscriptions.values()].slice(0, from));
+      for (const subscription of inOrder) pumpSubscription(viewer, subscription);
       countWritten();
     },
     heads: (viewer) => {

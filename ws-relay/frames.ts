@@ -5,6 +5,9 @@ import { CallStatus, type ControlFrame } from '../core/protocol/frames.ts';
 /** The bytes of one unmasked, final text frame (RFC 6455, 5.2). Never changed after it was made, and its memory is never used for another. */
 export type Frame = Buffer;
 
+/** A ping without payload. The one frame that is no text. */
+export const PING_FRAME: Frame = Buffer.from([0x89, 0]);
+
 const FIN_TEXT = 0x81;
 
 /**

@@ -3,16 +3,16 @@
  * token ends and slow readers are looked after (timers of each session's own would cost almost three times as much).
  */
 import { errorFrame } from '../core/domain/relay/message.ts';
-import type { Effect, Offer, Times } from '../core/domain/relay/effects.ts';
+import type { Effect, Times } from '../core/domain/relay/effects.ts';
 import type { EventHops } from '../core/domain/relay/hops.ts';
 import { Session } from '../core/domain/relay/session.ts';
 import type { Found } from '../core/domain/relay/subscriptions.ts';
 import { CLOSE_CODES, type CloseName } from '../core/protocol/codes.ts';
 import { DRAIN_MAX_MS, DRAIN_SPREAD_MS, HEARTBEAT_MS, MOVE_WITHIN_MS } from '../core/protocol/limits.ts';
 import type { BusMessage, EventsHead } from '../ports/event-bus.ts';
-import type { LogFields } from '../ports/log.ts';
 import { createBoards } from './boards.ts';
 import { createComparison } from './comparison.ts';
+import { Connected, type Arrival, type Input, type Reception } from './connected.ts';
 import { createFeeds } from './feeds.ts';
 import { createLookUps } from './look-ups.ts';
 import { Members, newMember, type Member } from './members.ts';
@@ -20,36 +20,9 @@ import { createMoves } from './moves.ts';
 import type { RelayParts } from './parts.ts';
 import { createRightsCheck } from './rights.ts';
 import { verifyOffer } from './offer.ts';
-import { say, type Transport, type Viewer } from './viewer.ts';
+import { say } from './viewer.ts';
 
-/** How a connection comes in. */
-export interface Arrival {
-  readonly transport: Transport;
-  readonly offer: Offer;
-  /** The connection that this one replaces, by its own word. */
-  readonly replaces: string | null;
-  /** Polls are not pinged or cut; one that should be another revision's is answered early. */
-  readonly kind: 'socket' | 'poll';
-  /** Of the request that brought it, for the line that names the connection. */
-  readonly trace?: LogFields;
-}
-
-/** What a transport tells the hub of its client. */
-export interface Connected {
-  readonly viewer: Viewer;
-  text(text: string, bytes: number): void;
-  binary(): void;
-  pinged(): void;
-  ponged(): void;
-  /** The client takes more again. */
-  drained(): void;
-  /** The connection is gone, with this code. */
-  closed(code: number): void;
-  /** Whether everything asked for was answered and sent. */
-  settled(): boolean;
-  /** A heartbeat now. */
-  beat(): void;
-}
+export type { Arrival, Connected } from './connected.ts';
 
 export interface Hub {
   connect(arrival: Arrival): Connected;
@@ -73,6 +46,11 @@ export interface Hub {
 }
 
 const WHEEL_MS = 1_000;
+
+/** What each session is told each second. */
+const ticked: Input = (session, at) => session.tick(at);
+const held: Input = (session, at) => session.hold(true, at);
+const released: Input = (session, at) => session.hold(false, at);
 
 /** @param soon does some work at the end of this turn of the event loop; by itself at once */
 export const createHub = (parts: RelayParts, soon: (work: () => void) => void = (work) => work()): Hub => {
@@ -99,9 +77,9 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
   });
 
   /** Tells a session something and does what it asks for. A fault of ours ends this session, not the relay. */
-  const run = (member: Member, input: (session: Session, at: Times) => readonly Effect[]): void => {
+  const run = (member: Member, input: Input, at: Times = times()): void => {
     try {
-      for (const effect of input(member.session, times())) act(member, effect);
+      for (const effect of input(member.session, at)) act(member, effect);
       backPressure(member);
     } catch (error) {
       log.error('Session failed', { connection_id: member.session.id }, error);
@@ -110,7 +88,7 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
   };
 
   /** Brings an answer that messages wait behind: they go on waiting where the client takes no more by now. */
-  const answer = (member: Member, input: (session: Session, at: Times) => readonly Effect[]): void => {
+  const answer = (member: Member, input: Input): void => {
     run(member, (session, at) => session.hold(member.transport.room() <= 0, at));
     run(member, input);
   };
@@ -260,7 +238,7 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
 
   const turn = (member: Member, at: Times): void => {
     const { session, transport } = member;
-    run(member, () => session.tick(at));
+    run(member, ticked, at);
     if (session.phase === 'closed') return;
     // Who is not read from cannot be heard: its pongs wait with all else.
     if (member.held) member.pulse.heard(at.mono);
@@ -279,7 +257,7 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
     }
     feeds.pump(member);
     boards.pump(member);
-    run(member, () => session.hold(transport.room() <= 0, at));
+    run(member, transport.room() <= 0 ? held : released, at);
   };
 
   const move = (member: Member, withinMs: number, at: Times): void => {
@@ -316,8 +294,10 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
       metrics.count('earshot_connections_closed_total', { code: String(member.closeCode ?? code) });
       metrics.observe('earshot_connection_duration_seconds', {}, (runtime.monotonic() - member.openedAt) / 1000);
     }
-    if (members.all().length === 0) for (const tell of emptied.splice(0)) tell();
+    if (members.size('socket') + members.size('poll') === 0) for (const tell of emptied.splice(0)) tell();
   };
+
+  const reception: Reception = { feeds, boards, run, monotonic: () => runtime.monotonic(), forget, beat };
 
   return {
     connect: ({ transport, offer, replaces, kind, trace = {} }) => {
@@ -329,32 +309,8 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
         metrics.set('earshot_connections', {}, members.size('socket'));
         metrics.count('earshot_connections_opened_total', {});
       }
-      const { session } = member;
-      run(member, () => session.start(offer));
-      return {
-        viewer: member,
-        text: (text, bytes) => {
-          member.pulse.heard(runtime.monotonic());
-          run(member, (_session, now) => session.hold(transport.room() <= 0, now));
-          run(member, (_session, now) => session.text(text, bytes, now));
-        },
-        binary: () => run(member, () => session.binary()),
-        pinged: () => run(member, (_session, now) => session.pinged(now)),
-        ponged: () => member.pulse.heard(runtime.monotonic()),
-        drained: () => {
-          run(member, (_session, now) => {
-            feeds.pump(member);
-            boards.pump(member);
-            return session.hold(transport.room() <= 0, now);
-          });
-        },
-        closed: (code) => {
-          run(member, () => session.closed());
-          forget(member, code);
-        },
-        settled: () => session.phase === 'closed' || (!session.busy && !session.backlogged && feeds.settled(member)),
-        beat: () => beat(member),
-      };
+      run(member, (session) => session.start(offer));
+      return new Connected(member, reception);
     },
     message: (message) => guarded('A message of the bus', () => hear(message)),
     passesOver: (head) => {

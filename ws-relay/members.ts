@@ -3,7 +3,7 @@ import { mayDo } from '../core/domain/rights.ts';
 import type { SessionUser } from '../core/domain/relay/effects.ts';
 import type { LogFields } from '../ports/log.ts';
 import { HEARTBEAT_MS } from '../core/protocol/limits.ts';
-import { createPulse, type Pulse } from './pulse.ts';
+import { Pulse } from './pulse.ts';
 import type { Viewer } from './viewer.ts';
 
 export interface Member extends Viewer {
@@ -31,7 +31,7 @@ export interface Member extends Viewer {
 export const newMember = (given: Pick<Member, 'session' | 'transport' | 'kind' | 'replaces' | 'trace'>, now: number): Member => ({
   ...given,
   turn: 0,
-  pulse: createPulse(now),
+  pulse: new Pulse(now),
   openedAt: now,
   replacedAt: null,
   moveBy: null,
@@ -44,9 +44,11 @@ export const newMember = (given: Pick<Member, 'session' | 'transport' | 'kind' |
 export class Members {
   readonly #all = new Map<string, Member>();
   readonly #byUser = new Map<string, Set<Member>>();
+  readonly #sizes = { socket: 0, poll: 0 };
 
   add(member: Member): void {
     this.#all.set(member.session.id, member);
+    this.#sizes[member.kind]++;
   }
 
   /** As they are now: whoever leaves meanwhile is still in it. */
@@ -55,9 +57,7 @@ export class Members {
   }
 
   size(kind: 'socket' | 'poll'): number {
-    let count = 0;
-    for (const member of this.#all.values()) if (member.kind === kind) count++;
-    return count;
+    return this.#sizes[kind];
   }
 
   /** Tenants that somebody here belongs to. */
@@ -88,6 +88,7 @@ export class Members {
   forget(member: Member): boolean {
     const { id, user } = member.session;
     if (!this.#all.delete(id)) return false;
+    this.#sizes[member.kind]--;
     const mates = user === null ? undefined : this.#byUser.get(user.user);
     mates?.delete(member);
     if (user !== null && mates?.size === 0) this.#byUser.delete(user.user);

@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { BUFFER_HIGH_WATER_BYTES } from '../core/protocol/limits.ts';
 import type { Coalescer, Outlet } from './coalescer.ts';
-import { frameText, type Frame } from './frames.ts';
+import { frameText, PING_FRAME, type Frame } from './frames.ts';
 import type { Connected } from './hub.ts';
 import type { Transport } from './viewer.ts';
 
@@ -65,7 +65,10 @@ class SocketTransport implements Transport, Outlet {
   #send(frames: readonly Frame[]): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return;
     if (!mayWrite(this.#ws, this.#socket, this.#plain)) {
-      for (const frame of frames) this.#ws.send(frameText(frame));
+      for (const frame of frames) {
+        if (frame === PING_FRAME) this.#ws.ping();
+        else this.#ws.send(frameText(frame));
+      }
       return;
     }
     const whole = frames.length === 1 ? frames[0] : this.#coalescer.joined(frames);
@@ -97,7 +100,8 @@ class SocketTransport implements Transport, Outlet {
   }
 
   ping(): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+    // In one write with the heartbeat beside it.
+    this.write(PING_FRAME);
   }
 
   close(code: number, reason: string): void {

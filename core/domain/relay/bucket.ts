@@ -5,16 +5,26 @@ export interface Bucket {
 }
 
 /** A full bucket of `size` tokens that gains `perSecond` up to its size. */
-export const createBucket = (size: number, perSecond: number, now: number): Bucket => {
-  let tokens = size;
-  let filledAt = now;
-  return {
-    take: (cost, at) => {
-      tokens = Math.min(size, tokens + (Math.max(0, at - filledAt) * perSecond) / 1000);
-      filledAt = at;
-      if (tokens < cost) return false;
-      tokens -= cost;
-      return true;
-    },
-  };
-};
+export const createBucket = (size: number, perSecond: number, now: number): Bucket => new TokenBucket(size, perSecond, now);
+
+class TokenBucket implements Bucket {
+  readonly #size: number;
+  readonly #perSecond: number;
+  #tokens: number;
+  #filledAt: number;
+
+  constructor(size: number, perSecond: number, now: number) {
+    this.#size = size;
+    this.#perSecond = perSecond;
+    this.#tokens = size;
+    this.#filledAt = now;
+  }
+
+  take(cost: number, now: number): boolean {
+    this.#tokens = Math.min(this.#size, this.#tokens + (Math.max(0, now - this.#filledAt) * this.#perSecond) / 1000);
+    this.#filledAt = now;
+    if (this.#tokens < cost) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+}

@@ -33,6 +33,7 @@ const CLOSE_FOR: Partial<Record<ErrorCode, CloseName>> = {
   server_fault: 'server_fault',
 };
 
+const NOTHING: readonly Effect[] = [];
 const time = (ms: number): string => new Date(ms).toISOString();
 
 export class Session {
@@ -368,6 +369,8 @@ export class Session {
   }
 
   #flush(): readonly Effect[] {
+    // So it is each second for each session.
+    if (this.#effects.length === 0) return NOTHING;
     const effects = this.#effects;
     this.#effects = [];
     return effects;

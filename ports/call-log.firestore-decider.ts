@@ -10,8 +10,8 @@ import { EarshotError } from '../core/protocol/codes.ts';
 import type { EventFrame } from '../core/protocol/frames.ts';
 import { COMMIT_MAX_BYTES } from '../core/protocol/limits.ts';
 import type { AppendResult } from './call-log.ts';
-import { DETAIL_NAMES, wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
-import { joined, stateIn } from './call-log.firestore-reader.ts';
+import { DETAIL_NAMES, stateOf, wholeTextName, type LogPlaces, type Segment } from './call-log.firestore-documents.ts';
+import { joined } from './call-log.firestore-reader.ts';
 import { Overtaken, type FirestoreDatabase } from './firestore-database.ts';
 import { queryOf } from './firestore-queries.ts';
 import type { Settled } from './keyed-commits.ts';
@@ -20,6 +20,8 @@ import type { Runtime } from './runtime.ts';
 /** What a commit knows of a call before it decides. */
 export interface Known {
   readonly call: CallState | null;
+  /** Its document as it is stored; empty where there is none. */
+  readonly stored: Readonly<Record<string, unknown>>;
   /** Version of the call's projection: whoever commits to the call changes it. */
   readonly updateTime: Timestamp | undefined;
   readonly seen: ReadonlyMap<string, string>;
@@ -46,7 +48,7 @@ export interface Decided {
 export const NOTHING_STORED: StoredDetails = { details: { analysis_data: null, metadata_json: null }, documents: [] };
 
 /** Nothing was seen yet, and nobody's conversation is named. */
-export const NOTHING_KNOWN: Known = { call: null, updateTime: undefined, seen: new Map(), owners: new Map(), versions: new Map(), marks: [] };
+export const NOTHING_KNOWN: Known = { call: null, stored: {}, updateTime: undefined, seen: new Map(), owners: new Map(), versions: new Map(), marks: [] };
 
 /** How units of entries for one call are decided on. What is read is believed only as long as the projection has not changed. */
 export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, runtime: Runtime) => {
@@ -79,7 +81,8 @@ export const firestoreDecider = (store: FirestoreDatabase, places: LogPlaces, ru
       owners.set(id, conversation.get('call_sid') as string | null);
       versions.set(id, conversation.updateTime);
     }
-    return { call: stateIn(callDoc), updateTime: callDoc.updateTime, seen, owners, versions, marks: others.slice(keys.length + conversations.length) };
+    const stored = callDoc.data() ?? {};
+    return { call: callDoc.exists ? stateOf(stored) : null, stored, updateTime: callDoc.updateTime, seen, owners, versions, marks: others.slice(keys.length + conversations.length) };
   };
 
   const readHistory = async (callSid: string): Promise<HistoryEvent[]> => {

@@ -58,19 +58,18 @@ export const logPlaces = (store: Pick<FirestoreDatabase, 'db' | 'docId'>): LogPl
 export const wellFormed = (text: string): string => Buffer.from(text, 'utf8').toString('utf8');
 
 /** The document of a call: its state, and what queries ask for. `changed` is the cloud's own clock: those of the writers differ. */
-export const callDocument = (call: CallState): Record<string, unknown> => {
-  const search = wellFormed(searchText(call));
-  return { ...fieldsOf(call), changed: FieldValue.serverTimestamp(), search, trigrams: trigramsOf(search) };
+export const callDocument = (call: CallState): Record<string, unknown> => ({ ...fieldsOf(call), changed: FieldValue.serverTimestamp(), trigrams: trigramsOf(searchOf(call)) });
+
+/** Of the document of a call what is not stored like this already: a turn changes a few fields, and each that is sent is checked, encoded and indexed anew. @param stored as it was read, or as `storedDocument` has it */
+export const changedDocument = (stored: Readonly<Record<string, unknown>>, call: CallState): Record<string, unknown> => {
+  const fields = Object.entries(fieldsOf(call)).filter(([field, value]) => stored[field] !== value);
+  const isFound = stored['search'] === searchOf(call) && stored['trigrams'] !== undefined;
+  return { ...Object.fromEntries(fields), changed: FieldValue.serverTimestamp(), ...(isFound ? {} : { trigrams: trigramsOf(searchOf(call)) }) };
 };
 
-/** Of the document of a call what differs from the one of `before`, which stands whole: a turn changes a few fields, and every one that is sent is checked, encoded and indexed again. */
-export const changedDocument = (before: CallState, call: CallState): Record<string, unknown> => {
-  if (searchText(before) !== searchText(call)) return callDocument(call);
-  const were = fieldsOf(before);
-  return { ...Object.fromEntries(Object.entries(fieldsOf(call)).filter(([field, value]) => were[field] !== value)), changed: FieldValue.serverTimestamp() };
-};
+/** What stands in the document of a call that was written whole, for `changedDocument`: which trigrams, nobody asks. */
+export const storedDocument = (call: CallState): Record<string, unknown> => ({ ...fieldsOf(call), trigrams: [] });
 
-/** But for what is searched in. */
 const fieldsOf = (call: CallState): Record<string, unknown> => {
   const fields = {
     call_sid: call.call_sid,
@@ -85,6 +84,7 @@ const fieldsOf = (call: CallState): Record<string, unknown> => {
     created_at: call.created_at,
     changed_at: call.changed_at,
     unbound_since: call.conversation_id === null && call.dialed_at !== null && !isTerminal(call.status) ? call.dialed_at : null,
+    search: searchText(call),
     has_summary: call.transcript_summary !== null,
     transcript_summary: call.transcript_summary,
     call_duration_seconds: call.call_duration_seconds,
@@ -94,6 +94,8 @@ const fieldsOf = (call: CallState): Record<string, unknown> => {
   };
   return Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, typeof value === 'string' ? wellFormed(value) : value]));
 };
+
+const searchOf = (call: CallState): string => wellFormed(searchText(call));
 
 /** What `q` of a list is looked for in. */
 const searchText = (call: CallState): string =>

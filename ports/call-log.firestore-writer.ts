@@ -12,7 +12,7 @@ import { chainStart } from '../core/domain/digest.ts';
 import { EarshotError } from '../core/protocol/codes.ts';
 import { firestoreBatches } from './call-log.firestore-batches.ts';
 import { firestoreDecider, NOTHING_KNOWN, resultOf } from './call-log.firestore-decider.ts';
-import { callDocument, changedDocument, type LogPlaces } from './call-log.firestore-documents.ts';
+import { changedDocument, storedDocument, type LogPlaces } from './call-log.firestore-documents.ts';
 import { knownCalls } from './call-log.firestore-known-calls.ts';
 import { stateIn, type FirestoreReader } from './call-log.firestore-reader.ts';
 import type { AppendResult, CreateResult, IdempotencyKey } from './call-log.ts';
@@ -80,9 +80,9 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
   type Appended = readonly Settled<AppendResult | null>[];
 
   /** What the call is after a commit stands: the projection is the first of what it wrote. */
-  const leave = (call: CallState, document: Readonly<Record<string, unknown>>, [projection]: readonly WriteResult[]): void => {
-    // Half of a document is its state, and a character takes two bytes at most.
-    if (projection !== undefined) remembered.left({ call, version: projection.writeTime }, String(document['state']).length * 4);
+  const leave = (call: CallState, [projection]: readonly WriteResult[]): void => {
+    // A character takes two bytes at most, and an object about as much again as its text.
+    if (projection !== undefined) remembered.left({ call, version: projection.writeTime }, JSON.stringify(call).length * 4);
   };
 
   /**
@@ -95,15 +95,14 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
     if (known === null || decision === null) return null;
     const batch = db.batch();
     const commit = runtime.randomHex(8);
-    const document = changedDocument(known.call, decision.call);
-    batch.update(places.call(callSid), document, { lastUpdateTime: known.version });
+    batch.update(places.call(callSid), changedDocument(storedDocument(known.call), decision.call), { lastUpdateTime: known.version });
     const mark = putEvents(batch, callSid, decision.events, commit);
     for (const [key, value] of decision.keys) batch.create(places.key(callSid, key), { value });
     const value = decision.outcomes.map((outcome) => ({ value: resultOf(outcome) }));
     if (mark === null) return null;
     tries.push({ mark, commit, value });
     try {
-      leave(decision.call, document, await batch.commit());
+      leave(decision.call, await batch.commit());
       return value;
     } catch (error) {
       remembered.doubt(callSid);
@@ -183,8 +182,7 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
         const { decided, settled } = await decideUnits(call, known, units);
         const { decision } = decided;
         if (decision.call === call && decision.keys.size === 0) return { batch: null, value: settled };
-        const document = callDocument(decision.call);
-        batch.update(places.call(callSid), document, { lastUpdateTime: updateTime });
+        batch.update(places.call(callSid), changedDocument(known.stored, decision.call), { lastUpdateTime: updateTime });
         if (decision.call.merged_into !== call.merged_into) holdOwner(batch, known, decision.call.merged_into);
         const mark = await write(batch, call, decided, commit);
         if (mark !== null) tries.push({ mark, commit, value: settled });
@@ -192,7 +190,7 @@ export const firestoreWriter = (store: FirestoreDatabase, places: LogPlaces, rea
           batch,
           value: settled,
           stands: (results) => {
-            leave(decision.call, document, results);
+            leave(decision.call, results);
             onCommit?.(way);
           },
         };

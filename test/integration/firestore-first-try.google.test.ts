@@ -1,4 +1,5 @@
 /** Appends to calls as this process left them: committed with nothing read, and sound whatever has come between. */
+import { FieldValue } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventFrame } from '../../core/protocol/frames.ts';
@@ -82,6 +83,14 @@ describe.skipIf(google === null)('an append to a call in Firestore that this pro
     // And whoever reads first goes on from there.
     expect((await other.append(SID, [said('two', 'second')]))?.results).toEqual([{ result: 'duplicate' }]);
     expect((await other.append(SID, [said('three', 'third')]))?.results).toMatchObject([{ result: 'appended' }]);
+  });
+
+  it('writes what the document of the call lacks, as one of an older schema does, with the next append that reads', async () => {
+    const whole = await document();
+    await store.db.doc(`calls/${SID}`).update({ has_summary: FieldValue.delete(), trigrams: FieldValue.delete(), search: 'another' });
+    await log.append(SID, [said('two', 'second')]);
+    const { has_summary, trigrams, search } = await document();
+    expect({ has_summary, trigrams, search }).toEqual({ has_summary: false, trigrams: whole['trigrams'], search: whole['search'] });
   });
 
   it('takes what waited together in one such commit, each decided on what those before it left', async () => {

@@ -139,7 +139,7 @@ export const appendBench: Bench = {
       notes: [
         `Firestore: ${FIRESTORE_COUNT} turns a round and way, one after another, in 10 calls; each way logged the same events with the same documents.`,
         `Committed with nothing read: ${share(of('first try').unread, rounds)} of the calls this process left (tried in vain: ${share(of('first try').missed, rounds)}); ${share(of('two processes').unread, rounds)} where two processes take turns (in vain: ${share(of('two processes').missed, rounds)}).`,
-        `SQLite: ${SQLITE_COUNT} turns a round, synchronous FULL; the baseline is the same log with a transaction for each append.`,
+        `SQLite: ${SQLITE_COUNT} turns a round, synchronous FULL; the baseline is the same log with a transaction for each append. One after another: each in a turn of the event loop of its own, as requests come.`,
       ],
     };
   },

@@ -29,6 +29,8 @@ const append = async ({ count, callers }: { count: number; callers: number }): P
     for (; left > 0; ) {
       left--;
       said++;
+      // As a request comes: in a turn of the event loop of its own.
+      if (callers === 1) await new Promise((resolve) => setImmediate(resolve));
       const fact = turn(said % 2 === 0 ? 'agent' : 'driver', `This is what was said as number ${said}, and a little more of it.`, { turn_id: `turn${said}`, time_in_call_secs: said });
       const started = performance.now();
       const added = await log.append(calls[(at + (callers === 1 ? said : 0)) % CALLS] ?? '', [entry(fact)]);

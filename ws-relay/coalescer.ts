@@ -3,21 +3,18 @@
  * heard are fed, then whatever was written to a socket leaves. Eight events that come together cost a viewer one look and one write
  * (`npm run bench -- deliver`, "8 events at once").
  */
+import type { Duplex } from 'node:stream';
 import type { Frame } from './frames.ts';
 
-/** Something that was written to in this turn. */
-export interface Outlet {
-  /** The turn has ended: what was written leaves. Must not throw. */
-  flush(): void;
-}
-
 export interface Coalescer {
-  /** Whether the turn is ending: who is written to now need not wait for others. */
+  /** Whether the turn is ending: what is written now need not wait for others. */
   readonly ending: boolean;
-  /** Done at the end of this turn, before the outlets. Must not throw. */
+  /** Done at the end of this turn, before what was written leaves. Must not throw. */
   atEnd(work: () => void): void;
-  /** To be flushed at the end of this turn. */
-  add(outlet: Outlet): void;
+  /** What is written to the socket from now on leaves together at the end of this turn. */
+  hold(socket: Duplex): void;
+  /** Whether `hold` was asked for in this turn. */
+  isHeld(socket: Duplex): boolean;
   /** Frames that leave together as one, the same object for those who are written the same. null: too large to be copied. */
   joined(frames: readonly Frame[]): Buffer | null;
 }
@@ -28,7 +25,7 @@ const JOINED_MAX_BYTES = 16 * 1024;
 /** One for all sockets of a process. */
 export const createCoalescer = (): Coalescer => {
   let works: (() => void)[] = [];
-  let outlets: Outlet[] = [];
+  const held = new Set<Duplex>();
   let ending = false;
   let isTimed = false;
   let parts: readonly Frame[] = [];
@@ -40,12 +37,12 @@ export const createCoalescer = (): Coalescer => {
     const ended = works;
     works = [];
     for (const work of ended) work();
-    const written = outlets;
-    outlets = [];
-    for (const outlet of written) outlet.flush();
     ending = false;
     parts = [];
     whole = null;
+    const corked = [...held];
+    held.clear();
+    for (const socket of corked) socket.uncork();
   };
   const time = (): void => {
     if (isTimed) return;
@@ -61,13 +58,16 @@ export const createCoalescer = (): Coalescer => {
       works.push(work);
       time();
     },
-    add: (outlet) => {
-      outlets.push(outlet);
-      time();
+    hold: (socket) => {
+      if (held.has(socket)) return;
+      held.add(socket);
+      socket.cork();
+      if (!ending) time();
     },
+    isHeld: (socket) => held.has(socket),
     joined: (frames) => {
-      // Viewers at one position are given the same list; what each was written by and by is looked at frame by frame.
-      if (frames === parts || (frames.length === parts.length && frames.every((frame, place) => frame === parts[place]))) return whole;
+      // Viewers at one position are given the same list.
+      if (frames === parts) return whole;
       const bytes = frames.reduce((sum, { length }) => sum + length, 0);
       parts = frames;
       whole = bytes > JOINED_MAX_BYTES ? null : Buffer.concat(frames, bytes);

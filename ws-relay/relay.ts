@@ -96,6 +96,8 @@ export const createRelay = (given: RelayParts): Relay => {
         refuseUpgrade(socket, refusal ?? 'not_found');
         return;
       }
+      // Who comes with a token that was seen before is let in within this turn: the upgrade's answer and the first frames leave in one write.
+      coalescer.hold(socket);
       server.handleUpgrade(req, socket, head, (ws) => {
         const query = target.searchParams;
         const connected = hub.connect({

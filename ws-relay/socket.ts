@@ -3,14 +3,14 @@
  * to `ws` - right only while these hold, and so they are checked at one place, `mayWrite`: no extension was negotiated (the
  * frame says nothing of compression), nothing is queued in `ws` itself (the order would be lost). Else `ws` sends the text:
  * what was fed is never dropped. Once a close frame went nothing follows it. The frames are never changed after they were
- * made, and `room` bounds what waits here and in Node.
+ * made, and `room` bounds what Node buffers.
  *
  * What is written within one turn of the event loop leaves in one write.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { BUFFER_HIGH_WATER_BYTES } from '../core/protocol/limits.ts';
-import type { Coalescer, Outlet } from './coalescer.ts';
+import type { Coalescer } from './coalescer.ts';
 import { frameText, PING_FRAME, type Frame } from './frames.ts';
 import type { Connected } from './hub.ts';
 import type { Transport } from './viewer.ts';
@@ -21,14 +21,11 @@ type TcpSocket = Duplex & { readonly bytesWritten?: number };
 /** @param plain whether no extension was negotiated, which is settled once the connection stands */
 const mayWrite = (ws: WebSocket, socket: Duplex, plain: boolean): boolean => plain && ws.bufferedAmount === socket.writableLength;
 
-class SocketTransport implements Transport, Outlet {
+class SocketTransport implements Transport {
   readonly #ws: WebSocket;
   readonly #socket: TcpSocket;
   readonly #coalescer: Coalescer;
   readonly #plain: boolean;
-  /** Written in this turn. */
-  #waiting: Frame[] | null = null;
-  #waitingBytes = 0;
 
   constructor(ws: WebSocket, socket: TcpSocket, coalescer: Coalescer) {
     this.#ws = ws;
@@ -38,55 +35,33 @@ class SocketTransport implements Transport, Outlet {
   }
 
   write(frame: Frame): void {
-    if (this.#waiting === null) {
-      this.#waiting = [frame];
-      this.#coalescer.add(this);
-    } else this.#waiting.push(frame);
-    this.#waitingBytes += frame.length;
-    // What fills the buffer is handed on at once: only so does Node see it full, and says when it has drained.
-    if (this.room() <= 0) this.flush();
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (mayWrite(this.#ws, this.#socket, this.#plain)) {
+      this.#coalescer.hold(this.#socket);
+      this.#socket.write(frame);
+    } else if (frame === PING_FRAME) this.#ws.ping();
+    else this.#ws.send(frameText(frame));
   }
 
   feed(frames: readonly Frame[]): void {
-    // Each viewer's memory is touched once: what all are fed before any is written to has left the cache by then.
-    if (this.#coalescer.ending && this.#waiting === null) this.#send(frames);
+    const whole = this.#wholeOf(frames);
+    if (whole !== null && mayWrite(this.#ws, this.#socket, this.#plain)) this.#socket.write(whole);
     else for (const frame of frames) this.write(frame);
   }
 
-  flush(): void {
-    const frames = this.#waiting;
-    // It was flushed already: the buffer was full, or the connection was closed.
-    if (frames === null) return;
-    this.#waiting = null;
-    this.#waitingBytes = 0;
-    this.#send(frames);
-  }
-
-  #send(frames: readonly Frame[]): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
-    if (!mayWrite(this.#ws, this.#socket, this.#plain)) {
-      for (const frame of frames) {
-        if (frame === PING_FRAME) this.#ws.ping();
-        else this.#ws.send(frameText(frame));
-      }
-      return;
-    }
-    const whole = frames.length === 1 ? frames[0] : this.#coalescer.joined(frames);
-    if (whole !== null && whole !== undefined) {
-      this.#socket.write(whole);
-      return;
-    }
-    this.#socket.cork();
-    for (const frame of frames) this.#socket.write(frame);
-    this.#socket.uncork();
+  /** What is written at once, without holding the socket, where nothing else of this turn waits in it; null: the frames go one by one. */
+  #wholeOf(frames: readonly Frame[]): Buffer | null {
+    const alone = this.#coalescer.ending && this.#ws.readyState === WebSocket.OPEN && !this.#coalescer.isHeld(this.#socket);
+    if (!alone) return null;
+    return frames.length === 1 ? (frames[0] ?? null) : this.#coalescer.joined(frames);
   }
 
   room(): number {
-    return BUFFER_HIGH_WATER_BYTES - this.#socket.writableLength - this.#waitingBytes;
+    return BUFFER_HIGH_WATER_BYTES - this.#socket.writableLength;
   }
 
   waiting(): number {
-    return this.#socket.writableLength + this.#waitingBytes;
+    return this.#socket.writableLength;
   }
 
   taken(): number {
@@ -105,7 +80,6 @@ class SocketTransport implements Transport, Outlet {
   }
 
   close(code: number, reason: string): void {
-    this.flush();
     this.#ws.close(code, reason);
   }
 }

@@ -93,6 +93,33 @@ describe('access tokens of our own', () => {
     await expect(identity.verify(token)).rejects.toMatchObject({ code: 'token_invalid' });
   });
 
+  it('pass for nobody else when they come again: one that differs from a verified one in anything is verified on its own', async () => {
+    const runtime = clockAt(START_MS);
+    const { issuer, identity } = parts(runtime);
+    const tokens = [(await issuer.issue(anna)).token, (await issuer.issue({ ...anna, user: 'u2', sid: 's2' })).token] as const;
+    const users = async (): Promise<string[]> => Promise.all(tokens.map(async (token) => (await identity.verify(token)).user));
+    expect([await users(), await users()]).toEqual([['u1', 'u2'], ['u1', 'u2']]);
+    const [[head, body, signature], [, otherBody, otherSignature]] = tokens.map((token) => token.split('.')) as [string[], string[]];
+    const forged = [[head, otherBody, signature], [head, body, otherSignature], [head, body, ''], [head, body, signature, '']].map((made) => made.join('.'));
+    for (const token of [...forged, `${tokens[0]} `, tokens[0].slice(0, -1)]) await expect(identity.verify(token)).rejects.toMatchObject({ code: 'token_invalid' });
+  });
+
+  it('that were verified with a key that is gone do not pass, however often they passed, and pass again when it is back', async () => {
+    const runtime = clockAt(START_MS);
+    const old = joseIssuer({ signingKey, publicKeys: null, runtime });
+    const next = joseIssuer({ signingKey: other.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), publicKeys: null, runtime });
+    let current = old;
+    const identity = joseIdentity({ publicKeys: () => current.publicKeys(), issuers: [], runtime, fetch: noFetch });
+    const { token } = await old.issue(anna);
+    for (let times = 0; times < 3; times++) expect((await identity.verify(token)).user).toBe('u1');
+    current = next;
+    runtime.move(5 * 60_000);
+    for (let times = 0; times < 3; times++) await expect(identity.verify(token)).rejects.toMatchObject({ code: 'token_invalid' });
+    current = old;
+    runtime.move(5 * 60_000);
+    expect((await identity.verify(token)).user).toBe('u1');
+  });
+
   it('with a key that is new to us make us look again, but not more often than every half minute', async () => {
     const runtime = clockAt(START_MS);
     const old = joseIssuer({ signingKey, publicKeys: null, runtime });

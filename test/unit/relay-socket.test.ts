@@ -9,22 +9,19 @@ import { socketTransport } from '../../ws-relay/socket.ts';
 /** What the transport sees of a WebSocket, and what went which way. */
 const rigOf = (state: { readonly readyState?: number; readonly extensions?: string; readonly queued?: number; readonly stuck?: boolean } = {}, coalescer: Coalescer = createCoalescer()) => {
   const waiting: (() => void)[] = [];
+  /** What left, a list for each system call. */
+  const calls: Buffer[][] = [];
   const socket = new Duplex({
     highWaterMark: BUFFER_HIGH_WATER_BYTES,
     read: () => undefined,
-    writev: (_chunks, done) => {
+    writev: (chunks: { readonly chunk: unknown }[], done) => {
+      calls.push(chunks.map(({ chunk }) => chunk as Buffer));
       if (state.stuck === true) waiting.push(done);
       else done();
     },
   });
-  const chunks: Buffer[] = [];
   const handed: string[] = [];
   const closes: string[] = [];
-  const write = socket.write.bind(socket);
-  socket.write = (chunk: Buffer) => {
-    chunks.push(chunk);
-    return write(chunk);
-  };
   const ws = {
     readyState: state.readyState ?? WebSocket.OPEN,
     extensions: state.extensions ?? '',
@@ -32,14 +29,15 @@ const rigOf = (state: { readonly readyState?: number; readonly extensions?: stri
       return socket.writableLength + (state.queued ?? 0);
     },
     send: (text: string) => void handed.push(text),
+    ping: () => void handed.push('ping'),
     close: (code: number) => {
-      closes.push(`${code} after ${chunks.length}`);
+      closes.push(`${code} behind ${socket.writableLength} bytes`);
       ws.readyState = WebSocket.CLOSING;
     },
   };
   /** What is stuck goes out. */
   const release = (): void => waiting.splice(0).forEach((done) => done());
-  return { transport: socketTransport(ws as unknown as WebSocket, socket, coalescer), socket, release, chunks, direct: () => chunks.flatMap(textsIn), handed, closes };
+  return { transport: socketTransport(ws as unknown as WebSocket, socket, coalescer), socket, release, calls, chunks: () => calls.flat(), direct: () => calls.flat().flatMap(textsIn), handed, closes };
 };
 /** The texts of the frames that stand one after another in these bytes. */
 const textsIn = (bytes: Buffer): string[] => {
@@ -70,12 +68,12 @@ describe('a ready frame', () => {
   });
 
   it('leaves with all others of one turn at once, in order', async () => {
-    const { transport, chunks, direct } = rigOf();
+    const { transport, calls, direct } = rigOf();
     for (const text of ['a', 'b', 'c']) transport.write(textFrame(text));
-    expect(chunks).toEqual([]);
+    expect(calls).toEqual([]);
     await turn();
     expect(direct()).toEqual(['a', 'b', 'c']);
-    expect(chunks).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     transport.write(textFrame('d'));
     await turn();
     expect(direct()).toEqual(['a', 'b', 'c', 'd']);
@@ -83,57 +81,35 @@ describe('a ready frame', () => {
 
   it('goes before the close that follows it in the same turn, and nothing goes after that', async () => {
     const { transport, direct, closes } = rigOf();
-    transport.write(textFrame('a'));
+    const frame = textFrame('a');
+    transport.write(frame);
     transport.close(1012, 'draining');
     transport.write(textFrame('b'));
+    transport.feed([textFrame('c')]);
     await turn();
     expect(direct()).toEqual(['a']);
-    expect(closes).toEqual(['1012 after 1']);
+    expect(closes).toEqual([`1012 behind ${frame.length} bytes`]);
   });
 
-  it('goes through ws in its place among all others of its turn', async () => {
-    const { transport, chunks, handed } = rigOf({ queued: 1 });
-    for (const text of ['a', 'b', 'c']) transport.write(textFrame(text));
+  it('goes through ws in its place among all others of its turn, also a ping', async () => {
+    const { transport, calls, handed } = rigOf({ queued: 1 });
+    transport.write(textFrame('a'));
+    transport.ping();
+    transport.feed([textFrame('b'), textFrame('c')]);
     await turn();
-    expect(handed).toEqual(['a', 'b', 'c']);
-    expect(chunks).toEqual([]);
+    expect(handed).toEqual(['a', 'ping', 'b', 'c']);
+    expect(calls).toEqual([]);
   });
-});
 
-describe('frames of one turn', () => {
-  const framesOf = (bytes: number, count: number): Frame[] => Array.from({ length: count }, (_, place) => textFrame(String.fromCharCode(97 + place).repeat(bytes)));
-  const texts = (frames: readonly Frame[]): string[] => frames.map(frameText);
-
-  it('are joined once for all who were written the same', async () => {
-    const coalescer = createCoalescer();
-    const viewers = [rigOf({}, coalescer), rigOf({}, coalescer), rigOf({}, coalescer)];
-    const frames = framesOf(10, 3);
-    for (const frame of frames) for (const { transport } of viewers) transport.write(frame);
+  it('leaves in one write with the ping before it', async () => {
+    const { transport, calls } = rigOf();
+    transport.ping();
+    transport.write(textFrame('a'));
     await turn();
-    expect(viewers.map(({ direct }) => direct())).toEqual([texts(frames), texts(frames), texts(frames)]);
-    expect(new Set(viewers.flatMap(({ chunks }) => chunks)).size).toBe(1);
+    expect(calls).toEqual([[Buffer.from([0x89, 0]), textFrame('a')]]);
   });
 
-  it('are each viewer their own where they differ in anything', async () => {
-    const coalescer = createCoalescer();
-    const [a, b, c, d] = framesOf(10, 4) as [Frame, Frame, Frame, Frame];
-    const written = [[a, b], [a, b, c], [b, a], [d, b], [a, b]];
-    const viewers = written.map(() => rigOf({}, coalescer));
-    viewers.forEach(({ transport }, place) => written[place]?.forEach((frame) => transport.write(frame)));
-    await turn();
-    expect(viewers.map(({ direct }) => direct())).toEqual(written.map(texts));
-  });
-
-  it('that are large are not copied', async () => {
-    const { transport, chunks, direct } = rigOf();
-    const frames = framesOf(9_000, 2);
-    for (const frame of frames) transport.write(frame);
-    await turn();
-    expect(direct()).toEqual(texts(frames));
-    expect(chunks.map((chunk, place) => chunk === frames[place])).toEqual([true, true]);
-  });
-
-  it('take room before they leave, and fill the buffer at once: it then says when it has drained', async () => {
+  it('takes room at once, and what fills the buffer makes it say when it has drained', async () => {
     const { transport, socket, release, direct } = rigOf({ stuck: true });
     const frames = framesOf(30_000, 3);
     const [first, second, third] = frames as [Frame, Frame, Frame];
@@ -146,9 +122,70 @@ describe('frames of one turn', () => {
     transport.write(third);
     expect(transport.room()).toBeLessThanOrEqual(0);
     expect(socket.writableNeedDrain).toBe(true);
+    await turn();
     release();
     await drained;
     expect(transport.room()).toBe(BUFFER_HIGH_WATER_BYTES);
     expect(direct()).toEqual(texts(frames));
   });
 });
+
+describe('what is fed', () => {
+  it('at the end of a turn is joined once for all who are fed the same', async () => {
+    const coalescer = createCoalescer();
+    const viewers = [rigOf({}, coalescer), rigOf({}, coalescer), rigOf({}, coalescer)];
+    const frames = framesOf(10, 3);
+    coalescer.atEnd(() => viewers.forEach(({ transport }) => transport.feed(frames)));
+    expect(viewers.flatMap(({ calls }) => calls)).toEqual([]);
+    await turn();
+    expect(viewers.map(({ direct }) => direct())).toEqual([texts(frames), texts(frames), texts(frames)]);
+    expect(new Set(viewers.flatMap(({ chunks }) => chunks())).size).toBe(1);
+  });
+
+  it('is for each viewer its own where they differ in anything', async () => {
+    const coalescer = createCoalescer();
+    const [a, b, c, d] = framesOf(10, 4) as [Frame, Frame, Frame, Frame];
+    const fed = [[a, b], [a, b, c], [b, a], [d], [a, b]];
+    const viewers = fed.map(() => rigOf({}, coalescer));
+    coalescer.atEnd(() => viewers.forEach(({ transport }, place) => transport.feed(fed[place] ?? [])));
+    await turn();
+    expect(viewers.map(({ direct }) => direct())).toEqual(fed.map(texts));
+  });
+
+  it('follows what was written in the same turn, in the same write', async () => {
+    const coalescer = createCoalescer();
+    const { transport, calls, direct } = rigOf({}, coalescer);
+    const [a, b, c] = framesOf(10, 3) as [Frame, Frame, Frame];
+    coalescer.atEnd(() => transport.feed([b, c]));
+    transport.write(a);
+    await turn();
+    expect(direct()).toEqual(texts([a, b, c]));
+    expect(calls).toHaveLength(1);
+  });
+
+  it('is followed by what is written after it', async () => {
+    const coalescer = createCoalescer();
+    const { transport, direct } = rigOf({}, coalescer);
+    const [a, b, c] = framesOf(10, 3) as [Frame, Frame, Frame];
+    coalescer.atEnd(() => {
+      transport.feed([a]);
+      transport.write(b);
+      transport.feed([c]);
+    });
+    await turn();
+    expect(direct()).toEqual(texts([a, b, c]));
+  });
+
+  it('is not copied where it is large', async () => {
+    const coalescer = createCoalescer();
+    const { transport, calls, direct } = rigOf({}, coalescer);
+    const frames = framesOf(9_000, 2);
+    coalescer.atEnd(() => transport.feed(frames));
+    await turn();
+    expect(direct()).toEqual(texts(frames));
+    expect(calls.map((chunks) => chunks.map((chunk, place) => chunk === frames[place]))).toEqual([[true, true]]);
+  });
+});
+
+const framesOf = (bytes: number, count: number): Frame[] => Array.from({ length: count }, (_, place) => textFrame(String.fromCharCode(97 + place).repeat(bytes)));
+const texts = (frames: readonly Frame[]): string[] => frames.map(frameText);

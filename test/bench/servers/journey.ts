@@ -8,7 +8,7 @@ import { jsonLog } from '../../../ports/log.json.ts';
 import { systemRuntime } from '../../../ports/runtime.system.ts';
 import { answering } from '../harness/answering.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'earshot-journey-'));
+const folder = mkdtempSync(join(process.env['DATA_ROOT'] ?? tmpdir(), 'earshot-journey-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 let logged = 0;
 // Lines are made as shipped; where they go is no part of it.

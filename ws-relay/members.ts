@@ -42,28 +42,26 @@ export const newMember = (given: Pick<Member, 'session' | 'transport' | 'kind' |
 });
 
 export class Members {
-  readonly #all = new Map<string, Member>();
+  readonly #here = { socket: new Map<string, Member>(), poll: new Map<string, Member>() };
   readonly #byUser = new Map<string, Set<Member>>();
-  readonly #sizes = { socket: 0, poll: 0 };
 
   add(member: Member): void {
-    this.#all.set(member.session.id, member);
-    this.#sizes[member.kind]++;
+    this.#here[member.kind].set(member.session.id, member);
   }
 
   /** As they are now: whoever leaves meanwhile is still in it. */
   all(): readonly Member[] {
-    return [...this.#all.values()];
+    return [...this.#here.socket.values(), ...this.#here.poll.values()];
   }
 
   size(kind: 'socket' | 'poll'): number {
-    return this.#sizes[kind];
+    return this.#here[kind].size;
   }
 
   /** Tenants that somebody here belongs to. */
   tenants(): readonly string[] {
     const served = new Set<string>();
-    for (const { session } of this.#all.values()) if (typeof session.user?.tenant === 'string') served.add(session.user.tenant);
+    for (const { session } of this.all()) if (typeof session.user?.tenant === 'string') served.add(session.user.tenant);
     return [...served];
   }
 
@@ -73,7 +71,7 @@ export class Members {
    */
   admit(member: Member, user: SessionUser, most: number, now: number): boolean {
     const mates = this.#byUser.get(user.user) ?? new Set<Member>();
-    const replaced = member.replaces === null ? undefined : this.#all.get(member.replaces);
+    const replaced = member.replaces === null ? undefined : (this.#here.socket.get(member.replaces) ?? this.#here.poll.get(member.replaces));
     if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = now;
     const ofKind = [...mates].filter((mate) => mate.kind === member.kind);
     const counted = ofKind.filter((mate) => mate.replacedAt === null).length;
@@ -87,8 +85,7 @@ export class Members {
   /** false: it was not here any more. */
   forget(member: Member): boolean {
     const { id, user } = member.session;
-    if (!this.#all.delete(id)) return false;
-    this.#sizes[member.kind]--;
+    if (!this.#here[member.kind].delete(id)) return false;
     const mates = user === null ? undefined : this.#byUser.get(user.user);
     mates?.delete(member);
     if (user !== null && mates?.size === 0) this.#byUser.delete(user.user);

@@ -504,7 +504,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'sessions that are gone are kept',
     invariants: ['I13'],
-    edits: [edit('ws-relay/members.ts', 'if (!this.#all.delete(id)) return false;', 'if (!this.#all.has(id)) return false;')],
+    edits: [edit('ws-relay/members.ts', 'if (!this.#here[member.kind].delete(id)) return false;', 'if (!this.#here[member.kind].has(id)) return false;')],
     plan: { link_cut: 1 },
   },
 ];

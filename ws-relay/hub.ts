@@ -257,7 +257,8 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
     }
     feeds.pump(member);
     boards.pump(member);
-    run(member, transport.room() <= 0 ? held : released, at);
+    const full = transport.room() <= 0;
+    if (full || session.held || session.backlogged) run(member, full ? held : released, at);
   };
 
   const move = (member: Member, withinMs: number, at: Times): void => {

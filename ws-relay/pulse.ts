@@ -5,7 +5,8 @@ import type { Transport } from './viewer.ts';
 export class Pulse {
   #heardAt: number;
   #progressAt: number;
-  #takenThen = 0;
+  /** Bytes taken when progress was seen last; null: nothing waited then. */
+  #takenThen: number | null = null;
 
   /** @param openedAt monotonic milliseconds, as all times here */
   constructor(openedAt: number) {
@@ -21,13 +22,20 @@ export class Pulse {
   /** Once a second. true: it took less than SLOW_CONSUMER_MIN_BYTES for SLOW_CONSUMER_MS, or was silent for PONG_WAIT_MS. */
   look(transport: Pick<Transport, 'waiting' | 'taken'>, now: number): boolean {
     const waits = transport.waiting() > 0;
-    const taken = transport.taken();
-    if (!waits || taken - this.#takenThen >= SLOW_CONSUMER_MIN_BYTES) {
+    if (waits) this.#lookAtTaken(transport.taken(), now);
+    else {
       this.#progressAt = now;
-      this.#takenThen = taken;
+      this.#takenThen = null;
     }
     if (now - this.#progressAt >= SLOW_CONSUMER_MS) return true;
     // A reader that makes progress is alive: its pong may stand behind much that it has yet to read.
     return now - Math.max(this.#heardAt, waits ? this.#progressAt : 0) >= PONG_WAIT_MS;
+  }
+
+  #lookAtTaken(taken: number, now: number): void {
+    this.#takenThen ??= taken;
+    if (taken - this.#takenThen < SLOW_CONSUMER_MIN_BYTES) return;
+    this.#progressAt = now;
+    this.#takenThen = taken;
   }
 }

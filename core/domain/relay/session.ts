@@ -78,6 +78,11 @@ export class Session {
     return this.#waiting.length > 0;
   }
 
+  /** Whether its messages wait until the client takes more. */
+  get held(): boolean {
+    return this.#held;
+  }
+
   /** Whether an answer from outside is awaited. */
   get busy(): boolean {
     return this.#busy !== null || this.#phase === 'checking';

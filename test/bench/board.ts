@@ -9,7 +9,7 @@ const VIEWERS = 200;
 /** Who comes anew in each round, for the price of the first rows. */
 const NEWCOMERS = 10;
 const CHANGES_PER_SECOND = 50;
-const SECONDS = 8;
+const SECONDS = 5;
 /** Changes that are said in one turn of the event loop, a turn every tenth of a second. */
 const AT_ONCE = CHANGES_PER_SECOND / 10;
 const COURSE = 'board';

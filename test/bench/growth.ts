@@ -16,13 +16,13 @@ interface Step {
 const CALLS: readonly Step[] = [10, 100, 1_000, 10_000].map((calls) => ({
   what: `${calls.toLocaleString('en-US')} calls, a viewer each`,
   audience: { calls, each: 1 },
-  course: { events: 4_000, atOnce: 8, everyMs: 4, burst: false },
+  course: { events: 2_400, atOnce: 8, everyMs: 4, burst: false },
 }));
 /** So many deliveries a second, of one call. */
 const VIEWERS: readonly Step[] = [10, 100, 1_000, 5_000].map((viewers) => ({
   what: `1 call, ${viewers.toLocaleString('en-US')} viewers`,
   audience: { calls: 1, each: viewers },
-  course: { events: Math.ceil(50_000 / viewers), atOnce: 1, everyMs: Math.max(1, viewers / 50), burst: false },
+  course: { events: Math.ceil(40_000 / viewers), atOnce: 1, everyMs: Math.max(1, viewers / 50), burst: false },
 }));
 const STEPS = [...CALLS, ...VIEWERS];
 /** As deliver: what is published first is not measured. */

@@ -12,7 +12,7 @@ import { openLogFolder, type LogFolder } from './harness/log-folder.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
 
 const HOURS = 8;
-const SPEED = 160;
+const SPEED = 320;
 const HOUR_MS = 3_600_000;
 /** Calls at once, and viewers of each. */
 const LINES = 60;

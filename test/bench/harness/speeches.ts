@@ -45,6 +45,8 @@ const onWs = (name: string, program: string): Spoken => ({
 });
 
 export const NAIVE = onWs('naive ws', 'servers/naive-ws.ts');
+/** What Node and the kernel take alone. */
+export const READY_FRAMES = onWs('ready frames, nothing else', 'servers/ready-frames.ts');
 export const TIMED = onWs('timers of each socket', 'servers/timed-ws.ts');
 
 export const SOCKET_IO: Spoken = {

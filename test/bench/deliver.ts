@@ -82,7 +82,9 @@ const program = ({ name, program: script, frameBytes, speech }: Spoken): Contend
 
 export const OURS = program(OURS_SPOKEN);
 export const NAIVE = program(NAIVE_SPOKEN);
-const CONTENDERS: readonly Contender[] = [OURS, NAIVE, program(READY_FRAMES), program(SOCKET_IO)];
+/** null: not installed. */
+const PEER = nchan();
+const CONTENDERS: readonly Contender[] = [OURS, NAIVE, program(READY_FRAMES), program(SOCKET_IO), ...(PEER === null ? [] : [PEER])];
 
 /** Microseconds of CPU for each delivery, of each shape. */
 const measure = async (contender: Contender, round: number): Promise<ReadonlyMap<Shape, number>> => {

@@ -49,14 +49,18 @@ const freePort = async (): Promise<number> => {
 };
 
 const connected = async (port: number): Promise<Socket> => {
-  for (const until = performance.now() + START_MAX_MS; ; await wait(20)) {
+  const until = performance.now() + START_MAX_MS;
+  for (;;) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     const error = await new Promise<Error | null>((resolve) => {
-      socket.once('connect', () => resolve(null));
+      socket.once('connect', () => {
+        resolve(null);
+      });
       socket.once('error', resolve);
     });
     if (error === null) return socket;
     if (performance.now() > until) throw error;
+    await wait(20);
   }
 };
 

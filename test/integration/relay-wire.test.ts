@@ -353,6 +353,33 @@ describe('the wire of a relay', () => {
     expect(await client.next('error')).toMatchObject({ code: 'not_subscribed' });
   });
 
+  it('gives what is heard in one turn of the event loop in its order: events before the interim turn that followed them, to whoever is there by then', async () => {
+    rig.callLog.add('EL_1');
+    rig.callLog.add('EL_2');
+    const [first, second] = [await rig.client(), await rig.client({ user: 'bob' })];
+    for (const client of [first, second]) {
+      client.send({ subscribe: ['EL_1', 'EL_2'] });
+      for (const callSid of ['EL_1', 'EL_2']) await client.next((frame) => frame['type'] === 'subscription_confirmed' && frame['call_sid'] === callSid);
+    }
+    const events = rig.callLog.say('EL_1', 'one', 'two', 'three');
+    const others = rig.callLog.say('EL_2', 'uno');
+    const interim = { type: 'transcription', call_sid: 'EL_1', conversation_id: null, state: 'interim', turn_id: 'turn-3', rev: 1, index: 3, speaker: 'driver', text: 'fo', time_in_call_secs: null };
+    await Promise.all([
+      ...events.map((event) => rig.publish('EL_1', [event])),
+      rig.bus.publish({ kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'turn-3', text: JSON.stringify(interim), at: Date.now() }),
+      rig.publish('EL_2', others),
+    ]);
+    for (const client of [first, second]) {
+      await client.next((frame) => frame['state'] === 'interim');
+      client.send({ ping: 'end' });
+      await client.next('pong');
+      const spoken = client.frames.filter((frame) => frame['type'] === 'transcription');
+      expect(spoken.filter((frame) => frame['call_sid'] === 'EL_1').map((frame) => frame['seq'] ?? frame['text'])).toEqual([1, 2, 3, 'fo']);
+      expect(seqs(client.frames, 'EL_2')).toEqual([1]);
+    }
+    expect(await rig.metrics.text()).toContain('earshot_deliveries_total 8');
+  });
+
   it('brings interim turns to those who have all that was logged, until the turn is', async () => {
     rig.callLog.add('EL_1');
     const client = await rig.client();

@@ -149,6 +149,8 @@ describe('the history', () => {
     const page = await historyOn('?q=conv_forgotten');
     await page.locator('.history .h-driver a').click();
     await page.getByRole('button', { name: 'Erase ...' }).click();
+    // Where whoever types finds themselves, without a click.
+    await page.getByLabel('Type erase to go on').and(page.locator(':focus')).waitFor();
     await page.keyboard.type('erase');
     await page.keyboard.press('Enter');
     await page.getByText('This call was erased. Nothing of it is kept.').waitFor();

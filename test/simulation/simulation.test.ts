@@ -8,7 +8,7 @@ import { ordersOf, swarm, type Summary } from './swarm.ts';
 const PROCESSES = 2;
 const MINUTES = 60_000;
 const FIXED = 1_000;
-const FRESH = 500;
+const FRESH = 300;
 /** Other seeds at every run. */
 const from = Math.floor(Math.random() * 1e8);
 

@@ -1,6 +1,6 @@
 /**
  * `node test/bench/flame.ts <profile.cpuprofile> <out.svg> <title>`: draws a CPU profile as a flame graph: a bar for each function, as wide as
- * its share of the time, above it what it called. For profiles that BENCH_PROFILES left.
+ * its share of the time, below it what it called. For profiles that BENCH_PROFILES left.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';

@@ -5,15 +5,20 @@ import { allKept } from '../bench/harness/kept.ts';
 import { expectFile } from '../fixtures/generated-page.ts';
 import { withBlocks, type Blocks } from '../fixtures/marked-blocks.ts';
 import { benchTable, boundsText, growthTable, targetTable, viewersTable } from '../fixtures/performance-tables.ts';
-import { figureOf, planFor, returnSeconds, shardingFrom, viewersOf, type Constants } from '../fixtures/scale.ts';
+import { figureOf, planFor, returnSeconds, shardingFrom, viewersOf, type Constants, type Heard } from '../fixtures/scale.ts';
 
 const PAGE = 'docs/performance.md';
 const kept = allKept();
 
+const heard = (pace: string): Heard => ({
+  watchedUs: figureOf(kept, 'ingest', `whole relay to 2 viewers, ${pace}`, 'us CPU per message'),
+  unwatchedUs: figureOf(kept, 'ingest', `of a call that nobody watches, ${pace}`, 'us CPU per message'),
+});
+
 const measuredConstants = (): Constants => ({
   deliveryUs: figureOf(kept, 'deliver', '1,000 calls x 2 viewers', 'us CPU per delivery'),
-  watchedUs: figureOf(kept, 'ingest', 'whole relay to 2 viewers, 1 message a response', 'us CPU per message'),
-  unwatchedUs: figureOf(kept, 'ingest', 'of a call that nobody watches, 1 message a response', 'us CPU per message'),
+  alone: heard('1 message a response'),
+  inTens: heard('10 a response'),
   handshakeUs: figureOf(kept, 'handshake', 'a token seen first', 'ms CPU per connection') * 1000,
   connectionKb: figureOf(kept, 'idle', 'resident, over the same server without connections', 'kB per connection'),
   receiveUs: figureOf(kept, 'webhook', '0.5 KB, receiving: CPU', 'us per request'),
@@ -45,7 +50,7 @@ describe('figures of rounds', () => {
 });
 
 describe('the plan for growth', () => {
-  const constants: Constants = { deliveryUs: 10, watchedUs: 100, unwatchedUs: 50, handshakeUs: 200, connectionKb: 10, receiveUs: 200, appendUs: 600, publishUs: 200 };
+  const constants: Constants = { deliveryUs: 10, alone: { watchedUs: 300, unwatchedUs: 200 }, inTens: { watchedUs: 100, unwatchedUs: 50 }, handshakeUs: 200, connectionKb: 10, receiveUs: 200, appendUs: 600, publishUs: 200 };
 
   it('ends a relay by what is used up first', () => {
     expect(viewersOf(constants, 1)).toEqual({ viewers: 900, by: 'connections' });
@@ -56,6 +61,9 @@ describe('the plan for growth', () => {
   it('needs two relays at least, more with more events, and shards where hearing all of them is too much', () => {
     expect(shardingFrom(constants)).toBe(10_000);
     expect(planFor(constants, 10)).toMatchObject({ relays: 2, functions: 1 });
+    // Each alone they leave three tenths of a processor for what is watched, in tens more than four.
+    expect(planFor({ ...constants, alone: { watchedUs: 1_100, unwatchedUs: 200 } }, 1_000)).toMatchObject({ relays: 3 });
+    expect(planFor({ ...constants, alone: { watchedUs: 1_100, unwatchedUs: 200 } }, 1_001)).toMatchObject({ relays: 2 });
     expect(planFor(constants, 8_000)).toMatchObject({ relays: 4, functions: 16 });
     expect(planFor(constants, 10_000)).toMatchObject({ relays: null, monthUsd: null });
     expect(returnSeconds(constants)).toBeCloseTo(0.18);

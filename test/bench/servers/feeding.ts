@@ -82,3 +82,14 @@ export const feed = async (messages: readonly EventsMessage[], { atOnce, everyMs
   }
   return messages.length;
 };
+
+/** What a bench asks of a server that is fed in its own process: to make a course's messages ready, and then to publish them at its pace. */
+export const fedBy = (publish: (message: EventsMessage) => unknown): { prepare(course: Course): void; feed(course: Course): Promise<number> } => {
+  let messages: readonly EventsMessage[] = [];
+  return {
+    prepare: (course) => {
+      messages = prepared(course);
+    },
+    feed: (course) => feed(messages, course, publish),
+  };
+};

@@ -3,7 +3,6 @@
  * comparison. Only the log and the directory are in memory: nothing of what is measured reads them but to find a call.
  */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { generateKeyPair, exportJWK } from 'jose';
 import type { User } from '../../../ports/directory.ts';
 import { joseIdentity, joseIssuer } from '../../../ports/identity.jose.ts';
@@ -12,9 +11,9 @@ import { prometheusMetrics } from '../../../ports/metrics.prometheus.ts';
 import { systemRuntime } from '../../../ports/runtime.system.ts';
 import { createRelay } from '../../../ws-relay/relay.ts';
 import { relayLog } from '../../fixtures/relay-log.ts';
-import { answering } from '../harness/answering.ts';
+import { answering, listening } from '../harness/answering.ts';
 import { ourBus } from './bus.ts';
-import { callOf, epochOf, feed, prepared, TENANT, type Course, type EventsMessage } from './feeding.ts';
+import { callOf, epochOf, fedBy, TENANT, type Course } from './feeding.ts';
 
 const USER = 'ann';
 const userOf = (user: string): User => ({ user, tenant: TENANT, username: user, password: null, roles: ['dispatcher'], disabled: false, tokens_valid_from: 0, failed_sign_ins: 0, sign_in_blocked_until: 0 });
@@ -47,27 +46,22 @@ const relay = createRelay({
 await relay.start();
 const server = createServer((request, response) => void relay.handleRequest(request, response));
 server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
-await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', 4_096, resolve));
+const port = await listening(server, 0);
 
 const tokenOf = async (user: string, sid: string): Promise<string> => {
   const issued = await issuer.issue({ user, username: user, tenant: TENANT, roles: ['dispatcher'], sid, signed_in_at: Math.floor(runtime.now() / 1000) });
   return issued.token;
 };
 
-let messages: readonly EventsMessage[] = [];
-
 answering({
-  listening: async () => ({ port: (server.address() as AddressInfo).port, token: await tokenOf(USER, 'sid-ann') }),
+  listening: async () => ({ port, token: await tokenOf(USER, 'sid-ann') }),
   /** So many tokens, each of a user and a sign-in of its own. */
   tokens: (count: number) => Promise.all(Array.from({ length: count }, (_, place) => tokenOf(`${USER}-${place}`, `sid-${place}-${runtime.randomHex(4)}`))),
   /** Calls that can be watched. */
   calls: ({ name, calls }: Course) => {
     for (let call = 0; call < calls; call++) callLog.add(callOf(name, call), { epoch: epochOf(callOf(name, call)), conversation_id: `conv_${callOf(name, call)}` });
   },
-  prepare: (course: Course) => {
-    messages = prepared(course);
-  },
-  feed: (course: Course) => feed(messages, course, (message) => bus.publish(message)),
+  ...fedBy((message) => bus.publish(message)),
   /** Says one more line in each of these calls, as the log and the bus tell of it. */
   say: async ({ name, calls }: { readonly name: string; readonly calls: readonly number[] }) => {
     for (const call of calls) {

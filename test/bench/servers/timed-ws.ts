@@ -3,10 +3,9 @@
  * client still reads and still answers, and every fifteen seconds a ping and a heartbeat that is made then.
  */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { HEARTBEAT_MS, PONG_WAIT_MS, SLOW_CONSUMER_MS } from '../../../core/protocol/limits.ts';
-import { answering } from '../harness/answering.ts';
+import { answering, listening } from '../harness/answering.ts';
 
 const server = createServer();
 const sockets = new WebSocketServer({ server, perMessageDeflate: false });
@@ -38,5 +37,5 @@ sockets.on('connection', (ws) => {
     clearInterval(beat);
   });
 });
-await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', 4_096, resolve));
-answering({ listening: () => ({ port: (server.address() as AddressInfo).port }) });
+const port = await listening(server, 0);
+answering({ listening: () => ({ port }) });

@@ -5,8 +5,10 @@
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
 import { callOfViewer, NAIVE as NAIVE_SPOKEN, OURS as OURS_SPOKEN, READY_FRAMES, SOCKET_IO, type Listening, type Spoken } from './harness/speeches.ts';
-import { openViewers, type Viewers } from './harness/viewers.ts';
-import { nchan } from './nchan.ts';
+import type { Counted } from './harness/tally.ts';
+import { openViewers } from './harness/viewers.ts';
+import { nats } from './peers/nats.ts';
+import { nchan } from './peers/nchan.ts';
 import { EVENT_BYTES, type Course } from './servers/feeding.ts';
 
 /** Viewers of a shape: each of the calls has so many. */
@@ -36,6 +38,9 @@ const SHAPES: readonly Shape[] = [
 const WARM_UP = 4;
 const FRAMES_MAX_MS = 20_000;
 
+/** Viewers of a server, ready; `close` cuts them. */
+export type Watchers = Counted & { close(): void };
+
 /** A server that is measured. */
 export interface Contender {
   readonly name: string;
@@ -43,9 +48,9 @@ export interface Contender {
   readonly frameBytes: number;
   begin(): Promise<void>;
   /** Viewers of the calls of `course`, ready. */
-  open(course: string, audience: Audience): Promise<Viewers>;
+  open(course: string, audience: Audience): Promise<Watchers>;
   /** Publishes the course while nobody else does anything; answers the CPU that it took once all viewers have all, microseconds. */
-  run(course: Course, viewers: Viewers, frames: number): Promise<number>;
+  run(course: Course, viewers: Watchers, frames: number): Promise<number>;
   end(): Promise<void>;
 }
 
@@ -82,9 +87,9 @@ const program = ({ name, program: script, frameBytes, speech }: Spoken): Contend
 
 export const OURS = program(OURS_SPOKEN);
 export const NAIVE = program(NAIVE_SPOKEN);
-/** null: not installed. */
-const PEER = nchan();
-const CONTENDERS: readonly Contender[] = [OURS, NAIVE, program(READY_FRAMES), program(SOCKET_IO), ...(PEER === null ? [] : [PEER])];
+/** Those of the system's packages that are installed. */
+const PEERS = [nchan(), nats()].filter((peer) => peer !== null);
+const CONTENDERS: readonly Contender[] = [OURS, NAIVE, program(READY_FRAMES), program(SOCKET_IO), ...PEERS];
 
 /** Microseconds of CPU for each delivery, of each shape. */
 const measure = async (contender: Contender, round: number): Promise<ReadonlyMap<Shape, number>> => {
@@ -141,7 +146,7 @@ export const deliverBench: Bench = {
       notes: [
         `Events of ${EVENT_BYTES} bytes as the log writes them, 4,000 a second to 1,000 calls, 50 a second to one; viewers count frames by length, and a round in which one is missing or too many fails.`,
         'The messages come 40 at a time every 10 ms to 1,000 calls, each of another call, as a streaming pull brings them; with "8 at once" they come 8 of one call at a time.',
-        PEER === null ? 'nchan is not installed here.' : "nchan's messages are posted to it over one connection, which is in its figure; those of the others are prepared in their own process.",
+        ...PEERS.map(({ name }) => `What is told to ${name} comes to it over one connection, which is in its figure; what is told to the others is prepared in their own process.`),
         'Ours has real tokens and rights, cursors, back-pressure, metrics, log lines, wheel and comparison with the log running; the others have none of that. Ready frames: one frame an event, one write a viewer, no socket asked whether it may be written to.',
       ],
     };

@@ -3,6 +3,7 @@
  * what their server wants to hear, and from then on only look at the heads of frames.
  */
 import { connect, type Socket } from 'node:net';
+import { Tally, type Counted } from './tally.ts';
 
 /** How a server is spoken to until its viewer is fed. */
 export interface Speech {
@@ -19,16 +20,8 @@ export interface Speech {
   readonly from?: readonly string[];
 }
 
-/** Viewers that are ready. */
-export interface Viewers {
-  /** Frames of this many bytes of payload are counted from now on, those seen before forgotten. */
-  count(payloadBytes: number): void;
-  /** Counted since. */
-  counted(): number;
-  /** Resolves when exactly so many were counted; rejects when more came, and after `maxMs`, saying how many. */
-  reached(frames: number, maxMs: number): Promise<void>;
-  /** Bytes that came to all of them since `count`, heads and frames of every kind. */
-  bytes(): number;
+/** Viewers that are ready, and count together. */
+export interface Viewers extends Counted {
   /** Closes all connections as RFC 6455 has it; resolves when the server has closed the last one. */
   leave(): Promise<void>;
   /** Cuts all connections. */
@@ -42,18 +35,9 @@ const READY_MAX_MS = 30_000;
 /** As many handshakes under way at once. */
 const AT_ONCE = 100;
 
-interface Tally {
-  payloadBytes: number;
-  frames: number;
-  bytes: number;
-  wanted: number;
-  reached: () => void;
-  failed: (error: Error) => void;
-}
-
 /** Opens `count` viewers. Rejects where one is refused or cut before it is ready. */
 export const openViewers = async (count: number, speech: Speech): Promise<Viewers> => {
-  const tally: Tally = { payloadBytes: -1, frames: 0, bytes: 0, wanted: Infinity, reached: () => undefined, failed: () => undefined };
+  const tally = new Tally();
   const sockets: Socket[] = [];
   // One buffer for all: what is read is looked at before the next read.
   const shared = Buffer.alloc(READ_BYTES);
@@ -69,24 +53,9 @@ export const openViewers = async (count: number, speech: Speech): Promise<Viewer
     close();
     throw error;
   });
-  return {
-    count: (payloadBytes) => Object.assign(tally, { payloadBytes, frames: 0, bytes: 0, wanted: Infinity }),
-    counted: () => tally.frames,
-    bytes: () => tally.bytes,
-    reached: (frames, maxMs) =>
-      new Promise((resolve, reject) => {
-        const late = setTimeout(() => reject(new Error(`${tally.frames} of ${frames} frames came within ${maxMs} ms`)), maxMs);
-        const done = (): void => {
-          clearTimeout(late);
-          if (tally.frames > frames) reject(new Error(`${tally.frames} frames came instead of ${frames}`));
-          else resolve();
-        };
-        tally.failed = reject;
-        if (tally.frames >= frames) done();
-        else Object.assign(tally, { wanted: frames, reached: done });
-      }),
+  return Object.assign(tally, {
     leave: () =>
-      new Promise((resolve, reject) => {
+      new Promise<void>((resolve, reject) => {
         const late = setTimeout(() => reject(new Error(`${open} of ${count} connections were not closed in time`)), READY_MAX_MS);
         let open = count;
         for (const socket of sockets) {
@@ -100,7 +69,7 @@ export const openViewers = async (count: number, speech: Speech): Promise<Viewer
         }
       }),
     close,
-  };
+  });
 };
 
 const UPGRADE_END = Buffer.from('\r\n\r\n');
@@ -130,10 +99,7 @@ const openViewer = (viewer: number, speech: Speech, shared: Buffer, tally: Tally
       if (!ready) {
         frames++;
         say();
-      } else if (payloadBytes === tally.payloadBytes && ++tally.frames >= tally.wanted) {
-        tally.wanted = Infinity;
-        tally.reached();
-      }
+      } else tally.framed(payloadBytes);
     };
     const take = (bytes: Buffer, from: number, to: number): void => {
       let at = from;
@@ -157,7 +123,7 @@ const openViewer = (viewer: number, speech: Speech, shared: Buffer, tally: Tally
     };
     const data = (size: number, buffer: Uint8Array): boolean => {
       const bytes = buffer as Buffer;
-      tally.bytes += size;
+      tally.came(size);
       if (head !== null || !upgraded) {
         const joined: Buffer = Buffer.concat([head ?? Buffer.alloc(0), bytes.subarray(0, size)]);
         head = null;

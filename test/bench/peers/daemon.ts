@@ -1,44 +1,30 @@
-/** nchan (a module of nginx) as a peer of `deliver`: joins where both are installed, as a process of its own on a free port. */
+/** A server of the system's packages as a contender of `deliver`: a process of its own on a free port of loopback, fed over one connection. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Contender } from './deliver.ts';
-import { pinned } from './harness/process.ts';
-import { callOfViewer } from './harness/speeches.ts';
-import { openViewers } from './harness/viewers.ts';
-import { EVENT_BYTES, feed, prepared } from './servers/feeding.ts';
+import type { Contender, Watchers } from '../deliver.ts';
+import { pinned } from '../harness/process.ts';
+import { callOfViewer } from '../harness/speeches.ts';
+import { EVENT_BYTES, feed, prepared } from '../servers/feeding.ts';
 
-const NGINX = '/usr/sbin/nginx';
-const MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
+/** How one of them is started and spoken to. */
+export interface Daemon {
+  readonly name: string;
+  /** The command that serves on this port of loopback until it is told to end. @param folder its own, empty, removed afterwards */
+  command(folder: string, port: number): readonly string[];
+  /** So many viewers, ready, each of one call. */
+  open(port: number, count: number, callSid: (viewer: number) => string): Promise<Watchers>;
+  /** What its publisher says before all else. */
+  readonly greeting: string;
+  /** What its publisher says to tell the viewers of a call of an event. */
+  published(callSid: string, text: string): string;
+}
+
 const START_MAX_MS = 5_000;
 const FRAMES_MAX_MS = 20_000;
-
-const configOf = (folder: string, port: number): string => `
-load_module ${MODULE};
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile 16384;
-pid ${folder}/pid;
-error_log ${folder}/error.log crit;
-events { worker_connections 8192; }
-http {
-  access_log off;
-  keepalive_requests 1000000000;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    location ~ ^/sub/(.+)$ { nchan_subscriber websocket; nchan_channel_id $1; nchan_subscriber_first_message newest; }
-    location ~ ^/pub/(.+)$ { nchan_publisher http; nchan_channel_id $1; nchan_message_buffer_length 10; }
-  }
-}
-`;
 
 const freePort = async (): Promise<number> => {
   const server = createServer();
@@ -72,43 +58,40 @@ const cpuOf = (pid: number): number => {
   return own.reduce((sum, us) => sum + us, 0) + children.reduce((sum, child) => sum + cpuOf(Number(child)), 0);
 };
 
-/** null: not installed. */
-export const nchan = (): Contender | null => {
-  if (!existsSync(NGINX) || !existsSync(MODULE)) return null;
+/** The contender that a daemon is. */
+export const contending = (daemon: Daemon): Contender => {
   const ends: (() => Promise<void> | void)[] = [];
   let port = 0;
   let pid = 0;
   let publisher: Socket | null = null;
   return {
-    name: 'nchan',
+    name: daemon.name,
     frameBytes: EVENT_BYTES,
     begin: async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'earshot-nchan-'));
+      const folder = mkdtempSync(join(tmpdir(), 'earshot-peer-'));
       ends.push(() => rmSync(folder, { recursive: true, force: true }));
       port = await freePort();
-      writeFileSync(join(folder, 'nginx.conf'), configOf(folder, port));
-      const [command = '', ...args] = pinned('served', [NGINX, '-p', folder, '-c', join(folder, 'nginx.conf')]);
+      const [command = '', ...args] = pinned('served', daemon.command(folder, port));
       const child = spawn(command, args, { stdio: 'ignore' });
       pid = child.pid ?? 0;
       ends.push(async () => {
         const ended = new Promise((resolve) => child.once('exit', resolve));
-        if (child.exitCode === null) child.kill('SIGTERM');
+        if (child.exitCode !== null) return;
+        child.kill('SIGTERM');
         await ended;
       });
       const socket = await connected(port);
       socket.resume();
+      socket.write(daemon.greeting);
       publisher = socket;
       ends.push(() => void socket.destroy());
     },
-    open: (course, { calls, each }) => {
-      const callSid = callOfViewer(course, calls);
-      return openViewers(calls * each, { port, path: (viewer) => `/sub/${callSid(viewer)}`, says: () => [], readyFrames: 0 });
-    },
+    open: (course, { calls, each }) => daemon.open(port, calls * each, callOfViewer(course, calls)),
     run: async (course, viewers, frames) => {
       const messages = prepared(course);
       viewers.count(EVENT_BYTES);
       const before = cpuOf(pid);
-      const published = feed(messages, course, ({ call_sid, texts: [text = ''] }) => publisher?.write(`POST /pub/${call_sid} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`));
+      const published = feed(messages, course, ({ call_sid, texts: [text = ''] }) => publisher?.write(daemon.published(call_sid, text)));
       await Promise.all([published, viewers.reached(frames, FRAMES_MAX_MS)]);
       return cpuOf(pid) - before;
     },

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3,
     setupFiles: ['test/setup.ts'],
     reporters: ['default', './test/closing-reporter.ts'],
     testTimeout: 20_000,

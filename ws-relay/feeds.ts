@@ -26,6 +26,9 @@ interface Watched {
 /** Calls of which the last word of the bus is remembered. */
 const HEARD_MAX_COUNT = 5_000;
 
+/** In the place of an epoch: what was told of a call does not fit together, or is that it is no more. Only the log can tell. */
+const IN_DOUBT = '';
+
 export interface Feeds {
   /** A fresh sight of a call. Answers the highest seq that is known of it. */
   compared(call: FeedCall): number;
@@ -70,12 +73,19 @@ export const createFeeds = (
   let written = 0;
   const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
 
-  /** Remembers how far the bus has told of a call that nobody watches: an event that comes between a look-up and its feed is not overlooked. */
+  /**
+   * Remembers how far a call is known that nobody watches, by the bus, the log, or viewers that left: what happens to it between a look-up
+   * and its feed is not overlooked, not even what is told once only.
+   */
   const hear = (callSid: string, tenant: string, epoch: string, seq: number): void => {
+    const before = heard.get(callSid);
     heard.delete(callSid);
-    heard.set(callSid, { tenant, epoch, seq });
+    const fits = before === undefined || (before.epoch === epoch && before.tenant === tenant);
+    heard.set(callSid, { tenant, epoch: fits ? epoch : IN_DOUBT, seq: Math.max(seq, before?.seq ?? 0) });
     if (heard.size > HEARD_MAX_COUNT) heard.delete(heard.keys().next().value ?? '');
   };
+  /** As `hear`, of a message. One without events says that the call is no more. */
+  const overhear = ({ tenant, call_sid, epoch, first_seq, count }: EventsHead): void => hear(call_sid, tenant, count === 0 ? IN_DOUBT : epoch, first_seq + count - 1);
   const known = (fresh: FeedCall): number => {
     const told = heard.get(fresh.call_sid);
     return told?.epoch === fresh.epoch && told.tenant === fresh.tenant ? Math.max(fresh.last_seq, told.seq) : fresh.last_seq;
@@ -84,7 +94,7 @@ export const createFeeds = (
   /** What stays of a call that nobody watches any more. */
   const remember = ({ feed, hops }: Watched): void => {
     kept.keep(feed.callSid, hops);
-    if (!heard.has(feed.callSid)) hear(feed.callSid, feed.tenant, feed.epoch, feed.known);
+    hear(feed.callSid, feed.tenant, feed.epoch, feed.known);
   };
 
   const pumpOne = (call: Watched, viewer: Viewer, subscription: Subscription, round: Round<Frame>): void => {
@@ -162,6 +172,7 @@ export const createFeeds = (
         if (watched.get(feed.callSid) !== call) return;
         if (page === null) {
           for (const viewer of [...call.viewers.keys()]) gone(viewer, feed.callSid);
+          hear(feed.callSid, feed.tenant, IN_DOUBT, 0);
           return;
         }
         const { head } = feed;
@@ -195,6 +206,7 @@ export const createFeeds = (
     call.gateTimed = true;
     runtime.after(wait, () => {
       call.gateTimed = false;
+      feedHeard(call);
       showInterim(call);
     });
   };
@@ -202,7 +214,10 @@ export const createFeeds = (
   return {
     compared: (fresh) => {
       const call = watched.get(fresh.call_sid);
-      if (call === undefined) return known(fresh);
+      if (call === undefined) {
+        hear(fresh.call_sid, fresh.tenant, fresh.epoch, fresh.last_seq);
+        return known(fresh);
+      }
       call.feed.compared(fresh);
       if (isTerminal(fresh.status)) call.gate.end();
       readOn(call);
@@ -210,7 +225,10 @@ export const createFeeds = (
     },
     erased: (callSid) => {
       const call = watched.get(callSid);
-      if (call === undefined) return;
+      if (call === undefined) {
+        hear(callSid, '', IN_DOUBT, 0);
+        return;
+      }
       call.feed.doubt();
       readOn(call);
     },
@@ -219,6 +237,8 @@ export const createFeeds = (
       if (call === undefined) {
         call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false, heardOf: [], hops: kept.take(fresh.call_sid, fresh.epoch) };
         call.feed.compared({ ...fresh, last_seq: known(fresh) });
+        const told = heard.get(fresh.call_sid);
+        if (told !== undefined && (told.epoch !== fresh.epoch || told.tenant !== fresh.tenant)) call.feed.doubt();
         if (isTerminal(fresh.status)) call.gate.end();
         watched.set(fresh.call_sid, call);
         heard.delete(fresh.call_sid);
@@ -235,16 +255,16 @@ export const createFeeds = (
       if (call.viewers.size === 0) remember(call);
       if (call.viewers.size === 0) watched.delete(subscription.callSid);
     },
-    passesOver: ({ tenant, call_sid, epoch, first_seq, count }) => {
-      if (watched.has(call_sid)) return false;
-      hear(call_sid, tenant, epoch, first_seq + count - 1);
+    passesOver: (head) => {
+      if (watched.has(head.call_sid)) return false;
+      overhear(head);
       return true;
     },
     events: (message) => {
       const { tenant, call_sid, epoch, first_seq, texts, at, trace = null, received_at = null } = message;
       const call = watched.get(call_sid);
       if (call === undefined) {
-        hear(call_sid, tenant, epoch, first_seq + texts.length - 1);
+        overhear({ tenant, call_sid, epoch, first_seq, count: texts.length });
         return;
       }
       const sound: FeedEvent<Frame>[] = [];

@@ -237,6 +237,25 @@ describe('a relay as time passes', () => {
     expect(client.frames.filter((frame) => frame['seq'] !== undefined).map((frame) => frame['seq'])).toEqual([1, 2, 3]);
   });
 
+  it('starts a call over for a session that was paused while its log began anew, though it has as many events as before', async () => {
+    rig.callLog.add('EL_1');
+    rig.callLog.say('EL_1', 'one', 'two');
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    await client.next((frame) => frame['seq'] === 2);
+    rig.directory.broken = true;
+    await pass(65);
+    await client.next((frame) => (frame['data'] as { event?: string } | undefined)?.event === 'degraded');
+    rig.callLog.restore('EL_1', '2.new', 1);
+    await rig.say('EL_1', 'after the restore');
+    await pass(COMPARE_MS / 1000);
+    rig.directory.broken = false;
+    await pass(RIGHTS_RECHECK_MS / 1000);
+    expect(await client.next('subscription_confirmed')).toMatchObject({ epoch: '2.new', recovered: false, reason: 'epoch_changed' });
+    await client.next((frame) => frame['text'] === 'after the restore');
+    expect(client.frames.flatMap((frame) => (frame['seq'] === undefined ? [] : [frame['seq']]))).toEqual([1, 2, 1, 2]);
+  });
+
   it('asks an old session to move before the platform cuts it, and closes it when it does not', async () => {
     const client = await rig.client({ user: 'bot' });
     await client.next('heartbeat');

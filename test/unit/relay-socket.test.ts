@@ -67,6 +67,17 @@ describe('a ready frame', () => {
     expect({ direct: direct(), handed }).toEqual({ direct: way === 'direct' ? ['{"type":"x"}'] : [], handed: way === 'handed' ? ['{"type":"x"}'] : [] });
   });
 
+  it.each(ways)('that is fed at the end of a turn goes %s as well', async (_what, state, way) => {
+    const coalescer = createCoalescer();
+    const { transport, direct, handed } = rigOf(state, coalescer);
+    coalescer.atEnd(() => {
+      transport.feed([textFrame('a')]);
+      transport.feed([textFrame('b'), textFrame('c')]);
+    });
+    await turn();
+    expect({ direct: direct(), handed }).toEqual({ direct: way === 'direct' ? ['a', 'b', 'c'] : [], handed: way === 'handed' ? ['a', 'b', 'c'] : [] });
+  });
+
   it('leaves with all others of one turn at once, in order', async () => {
     const { transport, calls, direct } = rigOf();
     for (const text of ['a', 'b', 'c']) transport.write(textFrame(text));

@@ -81,12 +81,15 @@ export interface Channel {
 
 /** Opens one; credentials are looked for at once. */
 export const openChannel = (where: Pick<PubsubPlace, 'projectId' | 'apiEndpoint'>): Channel => {
-  const emulator = where.apiEndpoint ?? process.env['PUBSUB_EMULATOR_HOST'];
-  const client = emulator === undefined ? googleCredentials(where.projectId).then((found) => new Client(ENDPOINT, found, CHANNEL)) : Promise.resolve(new Client(emulator, credentials.createInsecure(), CHANNEL));
+  const emulator = hostIn(where.apiEndpoint) ?? hostIn(process.env['PUBSUB_EMULATOR_HOST']);
+  const client = emulator === null ? googleCredentials(where.projectId).then((found) => new Client(ENDPOINT, found, CHANNEL)) : Promise.resolve(new Client(emulator, credentials.createInsecure(), CHANNEL));
   // Whoever asks is told; where nobody asks, nobody has to be.
   client.catch(() => undefined);
   return { stub: client as unknown as Promise<RawStub>, close: () => client.then((open) => open.close(), () => undefined) };
 };
+
+/** `host:port` of what may be a URL as well, as Google's client takes it; null: there is none. */
+const hostIn = (named: string | undefined): string | null => named?.trim().replace(/^https?:\/\//, '').replace(/\/+$/, '') || null;
 
 /** As Google's libraries have them: those of the environment. */
 const googleCredentials = async (projectId: string): Promise<ChannelCredentials> => {

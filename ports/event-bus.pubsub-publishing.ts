@@ -73,6 +73,8 @@ export const publishing = (place: PubsubPlace, runtime: Runtime): Publishing => 
           const waitMs = waits.next();
           if (runtime.monotonic() + waitMs >= until) throw error;
           await pause(runtime, waitMs, end);
+          // It would open a connection that nobody closes.
+          if (end.isOver()) throw error;
         }
       }
     },

@@ -1,13 +1,16 @@
 /** Every way in which Pub/Sub ends a stream, what goes back on it, and how publications are repeated, on a gRPC server that does what it is told. */
 import { status } from '@grpc/grpc-js';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openChannel } from '../../ports/event-bus.pubsub-channel.ts';
 import { closeClient, stubOf, subscriberOf } from '../../ports/event-bus.pubsub-client.ts';
-import type { PubsubMessage } from '../../ports/event-bus.pubsub-message.ts';
+import { DATA_MAX_BYTES, type PubsubMessage } from '../../ports/event-bus.pubsub-message.ts';
 import { keepPulling, type Pulling } from '../../ports/event-bus.pubsub-pulling.ts';
 import { pubsubBus } from '../../ports/event-bus.pubsub.ts';
 import type { BusMessage, EventBus } from '../../ports/event-bus.ts';
+import type { Log } from '../../ports/log.ts';
 import { seededRuntime, type SeededRuntime } from '../../ports/runtime.seeded.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
+import type { Runtime } from '../../ports/runtime.ts';
 import { startPubsubSource, type PubsubSource, type SourceMessage, type SourceStream } from '../fixtures/pubsub-source.ts';
 import { limited } from '../fixtures/relay.ts';
 
@@ -21,11 +24,12 @@ const said = (n: number): SourceMessage => ({ data: Buffer.from(`text ${n}`), at
 const many = (from: number, count: number): SourceMessage[] => Array.from({ length: count }, (_, place) => said(from + place));
 
 // Google's library looks for a machine of Google's even where it needs no credentials.
-beforeAll(() => void vi.stubEnv('METADATA_SERVER_DETECTION', 'none'));
+beforeEach(() => void vi.stubEnv('METADATA_SERVER_DETECTION', 'none'));
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
+  vi.unstubAllEnvs();
 });
 let source: PubsubSource;
 beforeEach(async () => {
@@ -233,6 +237,52 @@ describe("a subscription's stream", () => {
     expect([taken, failures, source.opened()]).toEqual([[], [], 1]);
   });
 
+  it('is not opened again when it is closed while it waits to be', async () => {
+    const stream = only();
+    stream.end(status.UNAVAILABLE);
+    await gone(stream);
+    await expect.poll(() => clock.nextDue() ?? Infinity, PATIENCE).toBeLessThan(5_000);
+    pulling.close();
+    clock.advance(KEEP_ALIVE_MS);
+    expect([clock.nextDue(), source.opened(), failures]).toEqual([null, 1, []]);
+  });
+
+  it('is one alone when it is relieved while it waits to be opened again', async () => {
+    const stream = only();
+    stream.end(status.UNAVAILABLE);
+    await gone(stream);
+    await expect.poll(() => clock.nextDue() ?? Infinity, PATIENCE).toBeLessThan(5_000);
+    pulling.renew();
+    await opened(1);
+    clock.advance(5_000);
+    only().send([said(1)]);
+    await took(1);
+    expect([source.opened(), source.streams.length]).toEqual([2, 1]);
+  });
+
+  it('goes on when the server asks to go elsewhere, and is opened again over another connection', async () => {
+    clock.advance(1_000);
+    const stream = only();
+    source.sendAway();
+    stream.send([said(1)]);
+    await took(1);
+    stream.end(status.UNAVAILABLE);
+    await gone(stream);
+    await opened(1);
+    only().send([said(2)]);
+    await took(2);
+    expect([taken, failures, source.opened()]).toEqual([['text 1', 'text 2'], [], 2]);
+  });
+
+  it('takes as much in one response as Pub/Sub lets be published, and more', async () => {
+    const data = Buffer.alloc(10 * 1024 * 1024, 'x');
+    const ids = only().send([{ data, attributes: {} }, said(2)]);
+    await took(2);
+    expect([taken[0]?.length, taken[1]]).toEqual([data.length, 'text 2']);
+    clock.advance(ACK_DELAY_MS);
+    await expect.poll(() => source.acked, PATIENCE).toEqual(ids);
+  });
+
   it('comes back by itself when the server was gone', async () => {
     clock.advance(1_000);
     source.close();
@@ -250,9 +300,14 @@ describe('the Pub/Sub bus', () => {
   const message: BusMessage = { kind: 'rights', tenant: 't1', user: null };
   let bus: EventBus;
   beforeEach(() => {
-    bus = pubsubBus({ projectId: 'p', topic: 'events', apiEndpoint: source.host, runtime: systemRuntime(), life: { renew: async () => true, takeOver: async () => false, gone: async () => undefined } });
-    ends.push(() => bus.close());
+    bus = busAt(source.host);
   });
+  const busAt = (apiEndpoint: string, log?: Log, runtime: Runtime = systemRuntime()): EventBus => {
+    const life = { renew: async () => true, takeOver: async () => false, gone: async () => undefined };
+    const made = pubsubBus({ projectId: 'p', topic: 'events', apiEndpoint, runtime, life, ...(log === undefined ? {} : { log }) });
+    ends.push(() => made.close());
+    return made;
+  };
   const refuse = (...fates: (number | 'hang')[]): void => {
     source.treat.publish = () => fates.shift() ?? 0;
   };
@@ -304,6 +359,58 @@ describe('the Pub/Sub bus', () => {
     ends.push(() => source.close());
     await asked;
     expect(source.published).toHaveLength(1);
+  });
+
+  it('publishes as much as one message may hold', async () => {
+    const texts = ['x'.repeat(DATA_MAX_BYTES - 1)];
+    await bus.publish({ kind: 'events', tenant: 't1', call_sid: 'EL_1', epoch: '1.a', first_seq: 1, texts, at: 1 });
+    expect(source.published.map(({ data }) => data.length)).toEqual([DATA_MAX_BYTES - 1]);
+  });
+
+  it('says of a publication that was refused its status and nothing of what it held', async () => {
+    const lines: unknown[] = [];
+    const note = (...line: unknown[]): void => void lines.push(line);
+    const log: Log = { debug: note, info: note, warn: note, error: note, with: () => log };
+    const telling = busAt(source.host, log);
+    refuse(status.PERMISSION_DENIED);
+    await expect(telling.publish({ kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'x', text: '{"text":"said in confidence"}', at: 1 })).rejects.toMatchObject({ code: 'store_unavailable', message: expect.not.stringMatching(/confidence|test says/) as string });
+    expect(lines).toEqual([['A publication failed', { status: status.PERMISSION_DENIED }]]);
+  });
+
+  it.each([
+    ['a URL', (host: string) => `http://${host}`],
+    ['a URL with a slash', (host: string) => `http://${host}/`],
+  ])("finds an emulator that is named as %s, as Google's own client does", async (_what, named) => {
+    const far = busAt(named(source.host));
+    const heard: BusMessage[] = [];
+    await far.subscribe((each) => heard.push(each));
+    await opened(1);
+    await far.publish(message);
+    await expect.poll(() => heard, PATIENCE).toEqual([message]);
+  });
+
+  it('looks for credentials where the environment names an emulator by an empty word, and never speaks in clear', async () => {
+    for (const [name, value] of Object.entries({ PUBSUB_EMULATOR_HOST: '', GOOGLE_APPLICATION_CREDENTIALS: '', HOME: '/nowhere', APPDATA: '/nowhere' })) vi.stubEnv(name, value);
+    const channel = openChannel({ projectId: 'p', apiEndpoint: undefined });
+    await expect(channel.stub).rejects.toThrow(/default credentials/);
+    await channel.close();
+  });
+
+  it.each([
+    ['was refused', status.UNAVAILABLE],
+    ['was not answered', 'hang'],
+  ] as const)('tries no more when it is closed while a publication that %s waits for its next attempt', async (_what, fate) => {
+    const clock = seededRuntime(1);
+    const waiting = busAt(source.host, undefined, { ...clock, now: () => Date.now() });
+    refuse(fate);
+    const asked = waiting.publish(message).then(
+      () => 'published',
+      (error: unknown) => (error as { readonly code?: unknown }).code,
+    );
+    await expect.poll(() => clock.nextDue() ?? Infinity, PATIENCE).toBeLessThan(1_000);
+    await waiting.close();
+    expect(await asked).toBe('store_unavailable');
+    expect([source.published.length, source.publishers.length]).toEqual([0, 1]);
   });
 
   it('publishes nothing any more once it is closed', async () => {

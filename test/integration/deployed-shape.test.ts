@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -130,6 +131,50 @@ describe('the webhooks as they are deployed: the real functions-framework on our
   });
 });
 
+/** Everything that is asked over one connection, as it is answered; the last request has to close it. */
+const overOne = (url: string, requests: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = createConnection({ port: Number(new URL(url).port), host: '127.0.0.1' });
+    const parts: Buffer[] = [];
+    socket.setTimeout(15_000, () => socket.destroy(new Error('no answer in time')));
+    socket.on('error', reject);
+    socket.on('data', (part: Buffer) => parts.push(part));
+    socket.on('close', () => resolve(Buffer.concat(parts).toString()));
+    for (const request of requests) socket.write(request);
+  });
+
+describe('what no webhook is, at the function that takes them', () => {
+  it('is answered as what it is, by our routes and not by the framework, and the function goes on', async () => {
+    const { url, child } = await deployed('webhooks');
+    const asked = async (method: string, path: string, headers: Record<string, string> = {}, body: string | null = null): Promise<readonly [number, unknown]> => {
+      const answer = await fetch(url + path, { method, headers, body });
+      const text = await answer.text();
+      return [answer.status, text === '' ? null : (JSON.parse(text) as { code?: unknown }).code];
+    };
+    for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) expect(await asked(method, POST_CALL)).toEqual([405, 'method_not_allowed']);
+    expect(await asked('HEAD', POST_CALL)).toEqual([405, null]);
+    for (const path of ['/', '/favicon.ico', '/robots.txt', '/webhooks/elevenlabs', '/%E0%A4%A', '/health']) expect(await asked('GET', path)).toEqual([404, 'not_found']);
+    // What it says of itself is no matter: the bytes are.
+    const body = finished('conv_1');
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=latin1', 'nonsense']) {
+      expect((await asked('POST', POST_CALL, { 'content-type': type, 'elevenlabs-signature': signatureHeader(SECRET, now(), body) }, body))[0]).toBe(200);
+    }
+    expect((await asked('POST', POST_CALL, { 'content-type': 'application/json', 'elevenlabs-signature': signatureHeader(SECRET, now(), '') }, ''))[0]).toBe(200);
+    expect(await child.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+
+  it('takes two deliveries that come one behind the other over one connection for two, each with its own body', async () => {
+    const { url, dataDir } = await deployed('webhooks');
+    const [one, two] = [finished('conv_1'), finished('conv_2')];
+    const sent = (body: string, signedAs: string, last: boolean): string =>
+      `POST ${POST_CALL} HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nelevenlabs-signature: ${signatureHeader(SECRET, now(), signedAs)}\r\n${last ? 'connection: close\r\n' : ''}\r\n${body}`;
+    const answers = await overOne(url, [sent(one, one, false) + sent(two, one, false) + sent(two, two, true)]);
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401', 'HTTP/1.1 200']);
+    expect(answers.match(/"call_sid":"[^"]*"/g)).toEqual(['"call_sid":"EL_conv_1"', '"call_sid":"EL_conv_2"']);
+    expect(await withLog(dataDir, (log) => log.list({ tenant: 't1', limit: 10 })).then(({ calls }) => calls.map((call) => call.conversation_id))).toEqual(['conv_2', 'conv_1']);
+  });
+});
+
 describe('the API as it is deployed', () => {
   it('says how it is, signs in, and shows a call only to its tenant', async () => {
     const { url } = await deployed('api');
@@ -145,6 +190,19 @@ describe('the API as it is deployed', () => {
     expect(await get('/calls/EL_conv_1', token)).toMatchObject({ status: 404, body: { code: 'call_not_found' } });
     expect(await post(`${url}/auth/login`, {}, [JSON.stringify({ username: 'anna', password: 'wrong' })])).toMatchObject({ status: 401, body: { code: 'credentials_invalid' } });
     expect(await post(`${url}/auth/login`, { 'content-encoding': 'gzip' }, [gzipSync('{}')])).toMatchObject({ status: 415 });
+    expect(await fetch(`${url}/health`, { method: 'HEAD' }).then(async (answer) => [answer.status, await answer.text()])).toEqual([200, '']);
+    expect((await fetch(`${url}/favicon.ico`)).status).toBe(404);
+  });
+
+  it('tells a browser of another origin what it may, and no other', async () => {
+    const { url } = await deployed('api', { ALLOWED_ORIGINS: 'https://screen.example.com' });
+    const asked = async (origin: string): Promise<readonly unknown[]> => {
+      const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' };
+      const answer = await fetch(`${url}/calls`, { method: 'OPTIONS', headers });
+      return [answer.status, answer.headers.get('access-control-allow-origin'), answer.headers.get('access-control-allow-methods')];
+    };
+    expect(await asked('https://screen.example.com')).toEqual([204, 'https://screen.example.com', 'GET,POST,PUT,DELETE']);
+    expect((await asked('https://elsewhere.example.com'))[1]).toBeNull();
   });
 });
 

@@ -55,6 +55,17 @@ describe('group commit', () => {
     expect(log.written).toEqual(['a']);
   });
 
+  it('answers what the run that was committed made, where a transaction had to run the work again', async () => {
+    let runs = 0;
+    const commits = groupCommits(async (work) => {
+      // As a busy database does: nothing of the first run is there.
+      work();
+      work();
+    });
+    const results = await Promise.all(['a', 'b'].map((word) => commits(() => `${word}${++runs}`)));
+    expect(results).toEqual(['a3', 'b4']);
+  });
+
   it('lets one bad piece of work fail alone', async () => {
     const log = store();
     expect(said(await Promise.allSettled([log.write('a'), log.write('bad one'), log.write('c')]))).toEqual(['a', 'bad one', 'c']);

@@ -1,4 +1,10 @@
 /** Every way in which Pub/Sub ends a stream, what goes back on it, and how publications are repeated, on a gRPC server that does what it is told. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openChannel } from '../../ports/event-bus.pubsub-channel.ts';
@@ -160,6 +166,12 @@ describe("a subscription's stream", () => {
     held.end(status.UNAVAILABLE);
     await gone(held);
     await opened(1);
+    expect([source.opened(), failures]).toEqual([6, []]);
+    // And the pauses begin with the shortest again.
+    const next = only();
+    next.end(status.UNAVAILABLE);
+    await gone(next);
+    await expect.poll(() => clock.nextDue() ?? Infinity, PATIENCE).toBeLessThanOrEqual(100);
     expect([source.opened(), failures]).toEqual([6, []]);
   });
 
@@ -396,6 +408,34 @@ describe('the Pub/Sub bus', () => {
     await channel.close();
   });
 
+  it("publishes through Google's own front end as soon as there are credentials, though there were none before", async () => {
+    const asked: (string | undefined)[] = [];
+    const proxy = createServer().on('connect', ({ url }, socket: Duplex) => {
+      asked.push(url);
+      // Nobody is there who could show that it is Google.
+      socket.on('error', () => undefined);
+      socket.end('HTTP/1.1 200 OK\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+    ends.push(() => proxy.close());
+    const folder = mkdtempSync(join(tmpdir(), 'earshot-pubsub-'));
+    ends.push(() => rmSync(folder, { recursive: true }));
+    for (const name of ['PUBSUB_EMULATOR_HOST', 'GOOGLE_APPLICATION_CREDENTIALS', 'no_grpc_proxy', 'no_proxy']) vi.stubEnv(name, '');
+    for (const name of ['HOME', 'APPDATA']) vi.stubEnv(name, folder);
+    vi.stubEnv('grpc_proxy', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    const cloud = busAt('');
+    await expect(cloud.publish(message)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(asked).toEqual([]);
+    const file = join(folder, 'credentials.json');
+    writeFileSync(file, JSON.stringify({ type: 'authorized_user', client_id: 'x', client_secret: 'x', refresh_token: 'x' }));
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', file);
+    const refused = expect(cloud.publish(message)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect.poll(() => asked.length, PATIENCE).toBeGreaterThan(0);
+    await cloud.close();
+    await refused;
+    expect(new Set(asked)).toEqual(new Set(['pubsub.googleapis.com:443']));
+  });
+
   it.each([
     ['was refused', status.UNAVAILABLE],
     ['was not answered', 'hang'],
@@ -413,16 +453,18 @@ describe('the Pub/Sub bus', () => {
     expect([source.published.length, source.publishers.length]).toEqual([0, 1]);
   });
 
-  it('publishes nothing any more once it is closed', async () => {
+  it('cuts what is under way when it is closed, and publishes nothing any more', async () => {
+    // Neither a deadline nor a wait ends it.
+    const patient = busAt(source.host, undefined, { ...seededRuntime(1), now: () => Date.now() + 3_600_000 });
     refuse('hang');
-    const asked = bus.publish(message).then(
+    const asked = patient.publish(message).then(
       () => 'published',
       (error: unknown) => (error as { readonly code?: unknown }).code,
     );
     await expect.poll(() => source.publishers.length, PATIENCE).toBe(1);
-    await bus.close();
+    await patient.close();
     expect(await asked).toBe('store_unavailable');
-    await expect(bus.publish(message)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(patient.publish(message)).rejects.toMatchObject({ code: 'store_unavailable' });
     expect([source.published.length, source.publishers.length]).toEqual([0, 1]);
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Delivery } from '../../ports/raw-store.ts';
 import { sqliteRawStore } from '../../ports/raw-store.sqlite.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
 import { openSqlite } from '../../ports/sqlite-database.ts';
@@ -91,6 +92,32 @@ it('waits for the disk with every commit but those that may do without, and with
   expect((await store.snapshot(() => store.database.prepare('SELECT word FROM words').all())).map((row) => row['word'])).toEqual(['one', 'two', 'three', 'four']);
 });
 
+const delivery = (id: string, reason: Delivery['reason']): Omit<Delivery, 'count'> => ({
+  id,
+  workspace: 'w',
+  tenant: 't1',
+  reach_tenant: null,
+  route: 'post-call',
+  type: null,
+  reason,
+  conversation_id: null,
+  agent_id: null,
+  call_sid: null,
+  received_at: 1,
+  body: '{}',
+});
+
+it('has the copies that it was given before it was closed', async () => {
+  const path = place();
+  const rawStore = sqliteRawStore({ path, runtime: systemRuntime() });
+  const given = [rawStore.put(delivery('copy', 'used')), rawStore.put(delivery('waits', 'waiting'))];
+  await rawStore.close();
+  await Promise.all(given);
+  const again = sqliteRawStore({ path, runtime: systemRuntime() });
+  onTestFinished(() => again.close());
+  expect([(await again.get('copy'))?.reason, (await again.get('waits'))?.reason]).toEqual(['used', 'waiting']);
+});
+
 it('holds nobody up for the copy of a delivery that is in the log, and waits for the disk with all others', async () => {
   const folder = place();
   const ran: string[] = [];
@@ -103,11 +130,12 @@ it('holds nobody up for the copy of a delivery that is in the log, and waits for
     await rawStore.close();
     exec.mockRestore();
   });
-  const put = async (id: string, reason: 'used' | 'unusable'): Promise<string | undefined> => {
-    await rawStore.put({ id, workspace: 'w', tenant: 't1', reach_tenant: null, route: 'post-call', type: null, reason, conversation_id: null, agent_id: null, call_sid: null, received_at: 1, body: '{}' });
+  const put = async (id: string, reason: Delivery['reason']): Promise<string | undefined> => {
+    await rawStore.put(delivery(id, reason));
     return ran.findLast((text) => text.includes('synchronous'))?.match(/synchronous = (\w+)/)?.[1];
   };
   expect([await put('a', 'unusable'), await put('b', 'used'), await put('c', 'unusable'), await put('d', 'used')]).toEqual(['FULL', 'NORMAL', 'FULL', 'NORMAL']);
+  for (const reason of ['waiting', 'unassigned', 'foreign', 'too_large', 'to_fetch'] as const) expect([await put(reason, reason), await put('d', 'used')]).toEqual(['FULL', 'NORMAL']);
   await rawStore.remove('a');
   expect(ran.findLast((text) => text.includes('synchronous'))).toContain('FULL');
   expect([await rawStore.get('a'), (await rawStore.get('b'))?.reason, (await rawStore.get('c'))?.reason]).toEqual([null, 'used', 'unusable']);

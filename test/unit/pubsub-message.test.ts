@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BusMessage } from '../../ports/event-bus.ts';
+import type { BusMessage, EventsHead } from '../../ports/event-bus.ts';
 import { DATA_MAX_BYTES, decodeMessage, encodeMessage } from '../../ports/event-bus.pubsub-message.ts';
 
 const word = fc.string({ unit: 'grapheme', maxLength: 400 });
@@ -50,6 +50,32 @@ describe('a bus message in Pub/Sub', () => {
 
   it('refuses an interim turn that is no turn', () => {
     expect(() => encodeMessage({ kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'x', text: 'x'.repeat(DATA_MAX_BYTES), at: 1 })).toThrow(expect.objectContaining({ code: 'payload_too_large' }));
+  });
+
+  it.each([
+    ['by its attributes', events],
+    ['by its first line, where its epoch is too long for an attribute', { ...events, epoch: 'e'.repeat(1_025) }],
+  ] as const)('is passed over %s, and delivered where it is not to be', (_what, given) => {
+    const asked: EventsHead[] = [];
+    const pass = (answer: boolean) => (head: EventsHead): boolean => {
+      asked.push(head);
+      return answer;
+    };
+    expect(decodeMessage(encodeMessage(given), pass(true))).toBe('passed_over');
+    expect(decodeMessage(encodeMessage(given), pass(false))).toEqual(given);
+    const head = { tenant: 't1', call_sid: 'EL_1', epoch: given.epoch, first_seq: 3, count: 2 };
+    expect(asked).toEqual([head, head]);
+  });
+
+  it('is not asked about where it is not of events, or how many there are is no number', () => {
+    const never = (): boolean => {
+      throw new Error('asked');
+    };
+    const { data, attributes } = encodeMessage(events);
+    for (const texts of ['', '-1', '2.0', 'many', '99999999']) expect(decodeMessage({ data, attributes: { ...attributes, texts } }, never)).toBeNull();
+    const rights: BusMessage = { kind: 'rights', tenant: 't1', user: null };
+    const interim: BusMessage = { kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'x', text: '{}', at: 1 };
+    expect([decodeMessage(encodeMessage(rights), never), decodeMessage(encodeMessage(interim), never)]).toEqual([rights, interim]);
   });
 
   const good = encodeMessage(events);

@@ -1,6 +1,8 @@
 import { protos } from '@google-cloud/pubsub';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BusMessage } from '../../ports/event-bus.ts';
+import { decodeMessage, encodeMessage } from '../../ports/event-bus.pubsub-message.ts';
 import { publishRequest, pullAcks, pullBeginning, pulledMessages } from '../../ports/event-bus.pubsub-wire.ts';
 
 const { PublishRequest, StreamingPullRequest, StreamingPullResponse } = protos.google.pubsub.v1;
@@ -80,9 +82,40 @@ describe('what is said to Pub/Sub and heard from it', () => {
       // At the end of a field nothing is missing from what came before.
       expect(got).toEqual(StreamingPullResponse.decode(cut).receivedMessages.length === 0 ? [] : pulledMessages(whole));
     }
-    for (const bytes of [[0x0a, 0x7f], [0x0a, 0x03, 0x0a, 0x05, 0x00], [0x0b], [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], [0x0a, ...Array<number>(200).fill(0x80), 0]]) {
+    for (const bytes of [[0x0a, 0x7f], [0x0a, 0x03, 0x0a, 0x05, 0x00], [0x0a, 0x02, 0x1d, 0x00, 0x0a, 0x00, 0x0a, 0x00], [0x0a, 0x02, 0x18, 0xff, 0x01], [0x0b], [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], [0x0a, ...Array<number>(200).fill(0x80), 0]]) {
       expect(() => pulledMessages(Buffer.from(bytes))).toThrow(Error);
     }
+  });
+
+  it('is told from what it is not, however bytes of it were changed, lost or added: refused with an error, or messages that are ours or are passed over', () => {
+    const known = fc.constantFrom<BusMessage>(
+      { kind: 'events', tenant: 't1', call_sid: 'EL_1', epoch: '1.a', first_seq: 3, texts: ['{"seq":3}', '{"seq":4}'], at: 5, received_at: 4 },
+      { kind: 'interim', tenant: 't1', call_sid: 'EL_1', turn_id: 'x'.repeat(2_000), text: '{"a":1}', at: 1 },
+      { kind: 'rights', tenant: 't1', user: '' },
+    );
+    const edit = fc.record({ place: fc.nat(), lost: fc.nat(4), added: fc.uint8Array({ maxLength: 4 }) });
+    const kinds: unknown[] = ['events', 'interim', 'rights', 'passed_over', null];
+    fc.assert(
+      fc.property(fc.array(known, { minLength: 1, maxLength: 3 }), fc.array(edit, { maxLength: 4 }), (said, edits) => {
+        let bytes = bytesOf(said.map((each) => ({ ackId: 'id', message: encodeMessage(each) })));
+        for (const { place, lost, added } of edits) {
+          const at = place % (bytes.length + 1);
+          bytes = Buffer.concat([bytes.subarray(0, at), added, bytes.subarray(at + lost)]);
+        }
+        let pulledOnes: ReturnType<typeof pulledMessages> = [];
+        try {
+          pulledOnes = pulledMessages(bytes);
+        } catch (error) {
+          expect((error as Error).message).toMatch(/^a (field|number) /);
+        }
+        for (const each of pulledOnes) {
+          const got = decodeMessage(each, ({ count }) => count === 2);
+          expect(kinds).toContain(got === null || got === 'passed_over' ? got : got.kind);
+        }
+        if (edits.length === 0) expect(pulledOnes).toHaveLength(said.length);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('does not let an attribute become what an object inherits', () => {

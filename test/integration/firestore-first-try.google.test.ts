@@ -130,6 +130,36 @@ describe.skipIf(google === null)('an append to a call in Firestore that this pro
     expect((await logged()).flatMap((event) => (event.type === 'transcription' ? [[event.turn_id, event.rev, event.index]] : []))).toEqual([['first', 1, 0], ['first', 2, 0], ['first', 3, 0], ['second', 1, 1]]);
   });
 
+  it('retracts what it does not remember beside what is new, by what is known of it', async () => {
+    const retracted = await log.append(SID, [entry(turn('driver', 'hello', { turn_id: 'first', state: 'retracted' }), 'conv1'), said('instead', 'second')]);
+    expect(retracted?.results).toMatchObject([{ result: 'appended' }, { result: 'appended' }]);
+    expect((await logged()).flatMap((event) => (event.type === 'transcription' ? [[event.turn_id, event.rev, event.state]] : []))).toEqual([['first', 1, 'final'], ['first', 2, 'retracted'], ['second', 1, 'final']]);
+    expect(ways).toEqual(['read']);
+  });
+
+  it('asks whose a conversation is that the call does not have yet, and binds it where it is nobody\'s', async () => {
+    const fresh = 'EL_fresh';
+    await other.create([newCall({ call_sid: fresh })], null);
+    const toolUsed = (id: string) => entry(agentEvent('tool_executing', { tool_call_id: id }));
+    for (const id of ['tool1', 'tool2']) await log.append(fresh, [toolUsed(id)]);
+    expect(ways.splice(0)).toEqual(['read', 'unread']);
+    // It is the other call's.
+    expect((await log.append(fresh, [entry(turn('driver', 'whose'), 'conv1')]))?.results).toEqual([{ result: 'elsewhere', call_sid: SID }]);
+    expect((await log.append(fresh, [toolUsed('tool3'), entry(turn('driver', 'mine'), 'conv2')]))?.results).toMatchObject([{ result: 'appended' }, { result: 'appended' }]);
+    expect(await other.find('conv2')).toMatchObject({ call_sid: fresh, conversation_id: 'conv2' });
+    // By then it is known, and nothing has to be asked.
+    await log.append(fresh, [toolUsed('tool4')]);
+    expect(ways).toEqual(['read', 'unread']);
+    expect(faultsOf(await wholeCall(other, fresh))).toEqual([]);
+  });
+
+  it("asks whose a carrier's id is that the call does not have yet, and finds the call by it afterwards", async () => {
+    const carried = { ...said('two', 'second'), provider_call_id: 'CA1' };
+    await log.append(SID, [carried]);
+    expect(ways).toEqual(['read']);
+    expect(await other.findByProviderCall('w1', 'CA1')).toMatchObject({ call_sid: SID, provider_call_id: 'CA1' });
+  });
+
   it('is told that the call was erased between, and leaves nothing behind', async () => {
     await other.erase(SID);
     await expect(log.append(SID, [said('too late', 'second')])).rejects.toMatchObject({ code: 'call_erased' });

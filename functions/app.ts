@@ -7,6 +7,7 @@ import { guard, isWebhook, type GuardedRequest } from './guard.ts';
 import type { Parts } from './parts.ts';
 import { allSecrets } from './webhooks/origin.ts';
 import { webhookRecorder } from './webhooks/stats.ts';
+import type { Log } from '../ports/log.ts';
 import type { Passwords } from '../ports/password.ts';
 
 export interface FunctionsOptions {
@@ -32,17 +33,17 @@ export interface FunctionsApp {
 /** Nothing runs before a listener is called, and only then its code is loaded: a function of the cloud starts with what it serves (`npm run bench -- cold-start`). */
 export const functionsApp = (parts: Parts, options: FunctionsOptions): FunctionsApp => {
   const stats = webhookRecorder();
-  const webhooks = loaded(async () => {
+  const webhooks = loaded(parts.log, async () => {
     const { webhookRoutes } = await import('./webhooks/routes.ts');
     const routes = webhookRoutes(parts, stats);
     return listener((request, environment) => routes.fetch(request, environment));
   });
-  const api = loaded(async () => {
+  const api = loaded(parts.log, async () => {
     const [{ createApi }, { apiServices }] = await Promise.all([import('./api/api.ts'), import('./services.ts')]);
     const rest = createApi({ ...parts, ...apiServices(parts, stats), ...options });
     return listener((request) => rest.fetch(request));
   });
-  const jobs = loaded(async () => {
+  const jobs = loaded(parts.log, async () => {
     const { jobsRoute } = await import('./jobs-route.ts');
     const work = jobsRoute(parts);
     return listener((request) => work.fetch(request));
@@ -58,7 +59,7 @@ const listener = (answer: (request: Request, environment: { incoming: GuardedReq
 };
 
 /** A listener whose code comes with the first request for it. */
-const loaded = (load: () => Promise<RequestListener>): RequestListener => {
+const loaded = (log: Log, load: () => Promise<RequestListener>): RequestListener => {
   let ready: RequestListener | null = null;
   let loading: Promise<RequestListener> | null = null;
   return (request, response) => {
@@ -66,13 +67,17 @@ const loaded = (load: () => Promise<RequestListener>): RequestListener => {
       ready(request, response);
       return;
     }
-    loading ??= load();
+    loading ??= load().catch((error: unknown) => {
+      // The next request tries again: where a process had no descriptors left, it may have some then.
+      loading = null;
+      log.error('the code of a function could not be loaded', {}, error);
+      throw error;
+    });
     loading.then(
       (listen) => {
         ready = listen;
         listen(request, response);
       },
-      // What was deployed is not whole. Whoever sent it tries again, elsewhere or later.
       () => answerUnavailable(response),
     );
   };

@@ -3,6 +3,7 @@ import { FieldValue } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventFrame } from '../../core/protocol/frames.ts';
+import { COMMIT_MAX_BYTES } from '../../core/protocol/limits.ts';
 import type { CommitWay } from '../../ports/call-log.firestore-writer.ts';
 import { firestoreCallLog } from '../../ports/call-log.firestore.ts';
 import type { CallLog } from '../../ports/call-log.ts';
@@ -158,6 +159,15 @@ describe.skipIf(google === null)('an append to a call in Firestore that this pro
     await log.append(SID, [carried]);
     expect(ways).toEqual(['read']);
     expect(await other.findByProviderCall('w1', 'CA1')).toMatchObject({ call_sid: SID, provider_call_id: 'CA1' });
+  });
+
+  it('is refused where it is more than one commit holds, as what reads before would be, and the next one is taken', async () => {
+    const long = 'x'.repeat(COMMIT_MAX_BYTES / 8);
+    const much = Array.from({ length: 9 }, (_, nth) => said(`${nth}${long}`, `long${nth}`));
+    await expect(log.append(SID, much)).rejects.toMatchObject({ code: 'payload_too_large' });
+    expect(await words()).toEqual(['hello']);
+    await log.append(SID, [said('two', 'second')]);
+    expect([ways, await words()]).toEqual([['unread'], ['hello', 'two']]);
   });
 
   it('is told that the call was erased between, and leaves nothing behind', async () => {

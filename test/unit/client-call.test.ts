@@ -31,6 +31,12 @@ describe('a call as a client follows it', () => {
     expect([call.cursor, call.head, call.refused]).toEqual([2, 9, false]);
   });
 
+  it('goes on where a relay that was asked before says of the epoch that it is another, and it has that one by now', () => {
+    const call = followed(2);
+    expect(confirmCall(call, confirmation({ recovered: false, reason: 'epoch_changed', last_seq: 9 }), sha256)).toBeNull();
+    expect([call.cursor, call.head]).toEqual([2, 9]);
+  });
+
   it.each<[string, Partial<Confirmation>, string]>([
     ['the relay does not go on from there', { recovered: false, reason: 'ahead_of_log' }, 'ahead_of_log'],
     ['the epoch is another', { epoch: '2.b' }, 'epoch_changed'],

@@ -293,6 +293,38 @@ describe('moving', () => {
     expect([rig.machine.connection.state, rig.seqs('EL_1')]).toEqual(['live', [1, 2, 3, 1, 2]]);
   });
 
+  it('starts over once for a new epoch that both links tell of, whichever is first', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.do('follow', 'EL_2');
+    const { epoch, texts } = Object.assign(rig.add('EL_1', 3), { epoch: '2.new' });
+    const changed = { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch, last_seq: texts.length, recovered: false, reason: 'epoch_changed', ref: 'EL_1' };
+    rig.frame(2, changed);
+    for (const seq of [1, 2]) rig.event(2, 'EL_1', seq);
+    rig.frame(1, changed);
+    for (const seq of [1, 2, 3]) rig.event(1, 'EL_1', seq);
+    expect(rig.emitted.filter(({ kind }) => kind === 'reset')).toHaveLength(1);
+    expect(rig.seqs('EL_1')).toEqual([1, 2, 3, 1, 2, 3]);
+  });
+
+  it('asks the new link again for a call that it did not find, once the old one has', () => {
+    const rig = moving();
+    rig.establish(2);
+    rig.do('follow', 'EL_2');
+    rig.frame(2, { type: 'error', code: 'call_not_found', retryable: false, ref: 'EL_2' });
+    const asked = rig.links.get(2)?.sent.splice(0);
+    rig.add('EL_2', 2);
+    rig.serve(1);
+    expect(rig.seqs('EL_2')).toEqual([1, 2]);
+    expect(rig.links.get(2)?.sent).toEqual([{ subscribe: [{ id: 'EL_2' }] }]);
+    rig.links.get(2)?.sent.unshift(...(asked ?? []));
+    rig.serve(2);
+    rig.append('EL_2', 1);
+    rig.event(2, 'EL_2', 3);
+    rig.beat(2);
+    expect([rig.openLinks, rig.seqs('EL_2'), rig.machine.connection.state]).toEqual([[2], [1, 2, 3], 'live']);
+  });
+
   it('takes the next event from whichever link brings it, and drops it from the other', () => {
     const rig = moving();
     rig.establish(2);

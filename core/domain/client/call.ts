@@ -57,7 +57,8 @@ export const newCall = (asked: string): FollowedCall => ({
 export const confirmCall = (call: FollowedCall, frame: Confirmation, sha256: Sha256 | null): string | null => {
   call.refused = false;
   call.head = frame.last_seq;
-  if (frame.recovered && call.epoch === frame.epoch && call.relaySid === frame.call_sid) return null;
+  // A link that was asked before another one told of this epoch answers that it has changed: so it has, and that was told.
+  if ((frame.recovered || frame.reason === 'epoch_changed') && call.epoch === frame.epoch && call.relaySid === frame.call_sid) return null;
   const reason = call.epoch === null ? '' : (frame.reason ?? 'epoch_changed');
   Object.assign(call, newCall(call.asked), { relaySid: frame.call_sid, epoch: frame.epoch, head: frame.last_seq, chain: sha256 && chainStart(frame.epoch, sha256) });
   return reason;

@@ -94,8 +94,10 @@ export const newFollowing = (
   const confirmed = (source: Link, frame: Fields & Confirmation): void => {
     const { ref, call_sid: callSid, epoch } = frame;
     for (const call of callsWith((known) => (ref === undefined ? known.relaySid === callSid : known.asked === ref))) {
+      // Whoever did not find it may do so by now.
+      if (call.refused) for (const other of sources) if (other !== source) ask(other, [call]);
       const reset = confirmCall(call, frame, sha256);
-      const seq = reset === null ? (source.places.get(call.asked)?.seq ?? 0) : 0;
+      const seq = reset === null && frame.recovered ? (source.places.get(call.asked)?.seq ?? 0) : 0;
       source.places.set(call.asked, { epoch, seq });
       if (reset) act('call', call.asked, { kind: 'reset', reason: reset });
       act('call', call.asked, { kind: 'confirmed', callSid, conversationId: frame.conversation_id, epoch, status: frame['status'] as string });

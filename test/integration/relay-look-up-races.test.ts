@@ -132,6 +132,17 @@ describe('between the look-up of a call and its answer', () => {
     expect(seqs(coming)).toEqual([1, 2, 3]);
   });
 
+  it('a message that names another tenant is not believed, whatever follows it', async () => {
+    const client = await rig.client();
+    const answer = await lookUp(client, { subscribe: 'EL_1' });
+    await rig.bus.publish({ kind: 'events', tenant: 't2', call_sid: 'EL_1', epoch: '1.EL_1', first_seq: 9, texts: ['{}'], at: runtime.now() });
+    await rig.say('EL_1', 'three');
+    answer();
+    expect((await client.next('subscription_confirmed'))['last_seq']).not.toBe(9);
+    await client.next((frame) => frame['seq'] === 3);
+    expect(seqs(client)).toEqual([1, 2, 3]);
+  });
+
   it('a message that lies about the epoch costs a look at the log, and changes nothing', async () => {
     const client = await rig.client();
     const answer = await lookUp(client, { subscribe: 'EL_1', since: { epoch: '1.EL_1', seq: 1 } });

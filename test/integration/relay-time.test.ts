@@ -237,6 +237,19 @@ describe('a relay as time passes', () => {
     expect(client.frames.filter((frame) => frame['seq'] !== undefined).map((frame) => frame['seq'])).toEqual([1, 2, 3]);
   });
 
+  it('knows a call by the conversation that it got without an event', async () => {
+    rig.callLog.add('EL_1');
+    const client = await rig.client();
+    client.send({ subscribe: 'EL_1' });
+    expect(await client.next('subscription_confirmed')).toMatchObject({ conversation_id: null });
+    rig.callLog.change('EL_1', { conversation_id: 'conv_1' });
+    await pass(COMPARE_MS / 1000 + 1);
+    await settle(client);
+    await pass(1);
+    client.send({ unsubscribe: 'conv_1' });
+    expect(await client.next((frame) => frame['type'] === 'unsubscribe_confirmed' || frame['type'] === 'error')).toMatchObject({ call_sid: 'EL_1', conversation_id: 'conv_1' });
+  });
+
   it('starts a call over for a session that was paused while its log began anew, though it has as many events as before', async () => {
     rig.callLog.add('EL_1');
     rig.callLog.say('EL_1', 'one', 'two');

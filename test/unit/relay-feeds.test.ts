@@ -52,7 +52,7 @@ const rigOf = () => {
   const join = (room = (): number => 1_000_000): Told => {
     const written: Frame[] = [];
     const transport = { write: (frame: Frame) => void written.push(frame), feed: (frames: readonly Frame[]) => void written.push(...frames), room } as unknown as Viewer['transport'];
-    const viewer: Viewer = { session: new Session('ws_1', { now: runtime.now(), mono: 0 }), transport, turn: 0 };
+    const viewer: Viewer = { session: new Session('ws_1', { now: runtime.now(), mono: 0 }), transport, turn: 0, restsUntil: 0 };
     const subscription: Subscription = { callSid: 'EL_1', names: new Set(), conversationId: null, epoch: '1.a', cursor: 0 };
     feeds.attach(viewer, subscription, call);
     const got = (): unknown[] => written.map((frame) => JSON.parse(frameText(frame)) as { seq?: number; text?: string }).map(({ seq, text }) => seq ?? text);
@@ -122,9 +122,11 @@ describe('what is heard in one turn', () => {
     hear();
     runtime.advance(10);
     endTurn();
+    hear();
+    endTurn();
     const text = await metrics.text();
-    expect(text).toContain('earshot_deliveries_total 4');
+    expect(text).toContain('earshot_deliveries_total 6');
     expect(text).toMatch(/earshot_delivery_delay_seconds_sum(\{\})? 0\.06/);
-    expect(text).toMatch(/earshot_delivery_delay_seconds_count(\{\})? 2/);
+    expect(text).toMatch(/earshot_delivery_delay_seconds_count(\{\})? 3/);
   });
 });

@@ -108,6 +108,13 @@ describe('a relay that is abused', () => {
     expect(await second.next('pong')).toBeDefined();
   });
 
+  it('counts polls and sockets each for themselves', async () => {
+    const clients = [await rig.client(), await rig.client()];
+    for (const client of clients) await client.next('heartbeat');
+    const answer = await fetch(`${rig.httpUrl}/poll`, { method: 'POST', headers: { authorization: `Bearer ${tokenOf('ann')}` }, body: JSON.stringify({ calls: [], wait: 0 }) });
+    expect([answer.status, ((await answer.json()) as { frames: unknown[] }).frames]).toEqual([200, [expect.objectContaining({ type: 'heartbeat' })]]);
+  });
+
   it('lets a user hold twice its number at most, however each replaces the one before', async () => {
     await rig.close();
     rig = await startRelay({ options: { maxConnections: 50, maxConnectionsPerUser: 2 } });

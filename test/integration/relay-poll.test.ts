@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { seededRuntime } from '../../ports/runtime.seeded.ts';
 import { limited, startRelay, tokenOf, userOf, type RelayRig } from '../fixtures/relay.ts';
 import { wireFaults } from '../fixtures/wire-schema.ts';
 
@@ -33,6 +34,28 @@ describe('a long poll', () => {
     expect(types(answer)).toEqual(['subscription_confirmed', 'transcription', 'transcription', 'heartbeat']);
     expect(answer.frames.slice(1, 3).map((frame) => JSON.stringify(frame))).toEqual(rig.callLog.events('EL_1').map(({ text }) => text));
     expect(answer.frames[3]).toMatchObject({ heads: { EL_1: 2 } });
+  });
+
+  it('that waits for nothing waits all the same until what it asks for was looked up', async () => {
+    await rig.close();
+    const runtime = seededRuntime(4);
+    rig = await startRelay({ runtime });
+    rig.callLog.add('EL_1');
+    rig.callLog.say('EL_1', 'one');
+    let answer = (): void => undefined;
+    rig.callLog.gate = new Promise((resolve) => (answer = resolve));
+    let answered: Answer | null = null;
+    const polling = poll({ calls: [{ id: 'EL_1' }], wait: 0 }).then((given) => (answered = given));
+    const stepUntil = (is: () => boolean): Promise<void> =>
+      expect.poll(() => {
+        runtime.advance(20);
+        return is();
+      }).toBe(true);
+    await stepUntil(() => rig.callLog.asked.findMany === 1);
+    runtime.advance(500);
+    answer();
+    await stepUntil(() => answered !== null);
+    expect(types(await polling)).toEqual(['subscription_confirmed', 'transcription', 'heartbeat']);
   });
 
   it('answers at once with everything a long history has, in bounded parts', async () => {

@@ -48,6 +48,16 @@ describe('the frames of a board', () => {
     expect(frames.since(board.version, {})).toEqual([]);
   });
 
+  it('are not shared by those who want to see calls of another status', () => {
+    const board = new Board();
+    const seen = board.version;
+    board.put(blankCall({ call_sid: 'a', status: 'dialing' }), NOW);
+    board.put(blankCall({ call_sid: 'b', status: 'in_progress' }), NOW);
+    const frames = new BoardFrames(board);
+    expect([sidsOf(frames.snapshot({})), sidsOf(frames.snapshot({ status: 'in_progress' }))]).toEqual([[['a', 'b']], [['b']]]);
+    expect([sidsOf(frames.since(seen, { status: 'dialing' })), sidsOf(frames.since(seen, { status: 'in_progress' }))]).toEqual([[['a']], [['b']]]);
+  });
+
   it('are made anew once something changes', () => {
     const board = boardOf('a');
     const frames = new BoardFrames(board);

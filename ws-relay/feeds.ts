@@ -218,7 +218,10 @@ export const createFeeds = (
         hear(fresh.call_sid, fresh.tenant, fresh.epoch, fresh.last_seq);
         return known(fresh);
       }
+      const { conversationId } = call.feed;
       call.feed.compared(fresh);
+      // It got its conversation without an event: it may be named by that from now on.
+      if (call.feed.conversationId !== conversationId) for (const subscription of call.viewers.values()) subscription.conversationId = call.feed.conversationId;
       if (isTerminal(fresh.status)) call.gate.end();
       readOn(call);
       return call.feed.epoch === fresh.epoch ? call.feed.known : fresh.last_seq;

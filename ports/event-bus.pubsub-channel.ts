@@ -75,7 +75,7 @@ export interface RawStub {
 export interface Channel {
   /** Rejects where there are no credentials. */
   readonly stub: Promise<RawStub>;
-  /** Cuts what is under way. Does not fail. */
+  /** Nothing new goes over it; what is under way ends by itself or by its deadline. Does not fail. */
   close(): Promise<void>;
 }
 

@@ -157,6 +157,15 @@ describe('a relay as time passes', () => {
     expect(client.frames.at(-1)).toMatchObject({ type: 'error', code: 'token_expired' });
   });
 
+  it.each([91, 97, 104])('closes within a second of the end of its token, though no heartbeat is due then: after %i seconds', async (seconds) => {
+    const client = await rig.client({ protocols: ['earshot.v1', `bearer.${tokenOf('ann', inSeconds(seconds))}`] });
+    await client.next('heartbeat');
+    await pass(seconds - 1);
+    expect(client.ws.readyState).toBe(client.ws.OPEN);
+    await pass(2);
+    expect((await limited(client.closed, 'the close')).code).toBe(4503);
+  });
+
   it('goes on with a token refreshed in band', async () => {
     const client = await rig.client({ protocols: ['earshot.v1', `bearer.${tokenOf('ann', inSeconds(90))}`] });
     await client.next('heartbeat');

@@ -8,7 +8,7 @@ import type { CallState } from '../core/domain/call/state.ts';
 import { BOARD_ENDED_MS, BOARD_UPDATE_MS } from '../core/protocol/limits.ts';
 import { BoardFrames, snapshotFrames } from './board-frames.ts';
 import type { RelayParts } from './parts.ts';
-import { say, type Viewer } from './viewer.ts';
+import { say, write, type Viewer } from './viewer.ts';
 
 interface Watcher {
   readonly filter: BoardFilter;
@@ -59,7 +59,7 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
     if (viewer.session.paused || watcher.version >= of.board.version || viewer.transport.room() <= 0) return;
     const frames = of.frames.since(watcher.version, watcher.filter);
     watcher.version = of.board.version;
-    for (const frame of frames) viewer.transport.write(frame);
+    for (const frame of frames) write(viewer, frame);
   };
 
   const pumpBoard = (of: TenantBoard): void => {
@@ -129,7 +129,7 @@ export const createBoards = ({ callLog, runtime, log }: Pick<RelayParts, 'callLo
       if (boardOf.get(viewer) !== of) return;
       of.waiting.delete(viewer);
       of.watchers.set(viewer, { filter, version: of.board.version });
-      for (const frame of id === undefined ? of.frames.snapshot(filter) : snapshotFrames(of.board.snapshot(filter), echo(id))) viewer.transport.write(frame);
+      for (const frame of id === undefined ? of.frames.snapshot(filter) : snapshotFrames(of.board.snapshot(filter), echo(id))) write(viewer, frame);
       if (of.dirty.size > 0) schedule(of);
     },
     unwatch: (viewer) => {

@@ -11,12 +11,14 @@ import { isTerminal } from '../core/domain/call/state.ts';
 import type { BusMessage, EventsHead } from '../ports/event-bus.ts';
 import { heardEvent, heardInterim, loggedEvent, type Frame } from './frames.ts';
 import type { RelayParts } from './parts.ts';
-import { say, type Viewer } from './viewer.ts';
+import { feed as feedViewer, say, write, type Viewer } from './viewer.ts';
 
 interface Watched {
   readonly feed: Feed<Frame>;
   readonly gate: InterimGate<Frame>;
   readonly viewers: Map<Viewer, Subscription>;
+  /** Whether something was heard of it since its viewers were fed. */
+  unfed: boolean;
   gateTimed: boolean;
   /** When what was heard since the viewers were fed last had been committed. */
   heardOf: number[];
@@ -68,7 +70,9 @@ export const createFeeds = (
   const kept = new KeptHops();
   const now = (): number => runtime.now();
   /** Calls of which something was heard, and whose viewers were not fed since. */
-  const unfed = new Set<Watched>();
+  let unfed: Watched[] = [];
+  /** Calls of which a page was read, until it is let go of: the others have nothing that each second could ask for. */
+  const reading = new Set<Watched>();
   /** Frames of events since they were counted last. */
   let written = 0;
   const heard = new Map<string, { readonly tenant: string; readonly epoch: string; readonly seq: number }>();
@@ -105,7 +109,7 @@ export const createFeeds = (
     for (;;) {
       const { frames, cursor, lost, then } = round.step(subscription.cursor, transport.room());
       if (frames.length > 0) {
-        transport.feed(frames);
+        feedViewer(viewer, frames);
         written += frames.length;
         call.hops.written(subscription.cursor, subscription.cursor + frames.length, now);
       }
@@ -145,18 +149,31 @@ export const createFeeds = (
     readOn(call);
   };
 
-  /** Feeds the viewers of a call what was heard of it, unless that was done. */
+  /** Feeds the viewers of a call what was heard of it, unless that was done. A call that nobody watches any more has none. */
   const feedHeard = (call: Watched): void => {
-    if (!unfed.delete(call) || watched.get(call.feed.callSid) !== call) return;
+    if (!call.unfed || call.viewers.size === 0) return;
+    call.unfed = false;
     const { heardOf } = call;
     call.heardOf = [];
     pumpAll(call);
     for (const at of heardOf) metrics.observe('earshot_delivery_delay_seconds', {}, Math.max(0, runtime.now() - at) / 1000);
   };
+  /** A fault of ours in one call keeps no other from its viewers. */
+  const feedUnfed = (): void => {
+    const calls = unfed;
+    unfed = [];
+    for (const call of calls) {
+      try {
+        feedHeard(call);
+      } catch (error) {
+        log.error('Feeding failed', { call_sid: call.feed.callSid }, error);
+      }
+    }
+  };
   const feedSoon = (call: Watched): void => {
-    if (unfed.has(call)) return;
-    unfed.add(call);
-    soon(() => feedHeard(call));
+    if (call.unfed) return;
+    call.unfed = true;
+    if (unfed.push(call) === 1) soon(feedUnfed);
   };
 
   const readOn = (call: Watched): void => {
@@ -164,6 +181,7 @@ export const createFeeds = (
     const behind = feed.known > feed.head;
     const read = feed.nextRead();
     if (read === null) return;
+    reading.add(call);
     const asked = runtime.monotonic();
     callLog
       .read(feed.callSid, read.after, read.limit)
@@ -198,7 +216,7 @@ export const createFeeds = (
       for (const [viewer, subscription] of call.viewers) {
         // Only to those who have all that was logged before: an interim turn must not overtake its own past.
         const ready = !viewer.session.paused && subscription.epoch === call.feed.epoch && subscription.cursor >= call.feed.head;
-        if (ready && viewer.transport.room() > 0) viewer.transport.write(frame);
+        if (ready && viewer.transport.room() > 0) write(viewer, frame);
       }
     }
     const wait = call.gate.wait(now);
@@ -238,7 +256,7 @@ export const createFeeds = (
     attach: (viewer, subscription, fresh) => {
       let call = watched.get(fresh.call_sid);
       if (call === undefined) {
-        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), gateTimed: false, heardOf: [], hops: kept.take(fresh.call_sid, fresh.epoch) };
+        call = { feed: new Feed(fresh), gate: new InterimGate(runtime.now()), viewers: new Map(), unfed: false, gateTimed: false, heardOf: [], hops: kept.take(fresh.call_sid, fresh.epoch) };
         call.feed.compared({ ...fresh, last_seq: known(fresh) });
         const told = heard.get(fresh.call_sid);
         if (told !== undefined && (told.epoch !== fresh.epoch || told.tenant !== fresh.tenant)) call.feed.doubt();
@@ -321,9 +339,9 @@ export const createFeeds = (
     },
     size: () => watched.size,
     tick: () => {
-      for (const call of watched.values()) {
-        call.feed.tidy();
-        readOn(call);
+      for (const call of reading) {
+        if (call.viewers.size === 0 || call.feed.tidy()) reading.delete(call);
+        else readOn(call);
       }
     },
   };

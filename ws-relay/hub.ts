@@ -19,8 +19,9 @@ import { Members, newMember, type Member } from './members.ts';
 import { createMoves } from './moves.ts';
 import type { RelayParts } from './parts.ts';
 import { createRightsCheck } from './rights.ts';
+import { clockWatch, restsUntil } from './rest.ts';
 import { verifyOffer } from './offer.ts';
-import { say } from './viewer.ts';
+import { say, stirred } from './viewer.ts';
 
 export type { Arrival, Connected } from './connected.ts';
 
@@ -60,11 +61,12 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
   let stopped = false;
 
   const times = (): Times => ({ now: runtime.now(), mono: runtime.monotonic() });
-  const feeds = createFeeds(parts, (viewer, callSid) => run(viewer as Member, (session) => session.callGone(callSid)), (work) => soon(() => guarded('Feeding', work)));
+  const feeds = createFeeds(parts, (viewer, callSid) => run(viewer as Member, (session) => session.callGone(callSid)), soon);
   const boards = createBoards(parts);
   const lookUp = createLookUps(parts);
   const checkRights = createRightsCheck(parts);
   const moves = createMoves(parts);
+  const clockWasSet = clockWatch();
   const comparison = createComparison(parts, () => members.tenants(), {
     changed: (call) => {
       feeds.compared(call);
@@ -78,6 +80,7 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
 
   /** Tells a session something and does what it asks for. A fault of ours ends this session, not the relay. */
   const run = (member: Member, input: Input, at: Times = times()): void => {
+    stirred(member);
     try {
       for (const effect of input(member.session, at)) act(member, effect);
       backPressure(member);
@@ -230,7 +233,8 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
   const turnWheel = (): void => {
     const at = times();
     // First the readers: what this turn of the wheel writes itself is no sign that they are slow.
-    for (const member of members.all()) guarded('A turn of the wheel', () => turn(member, at));
+    const nobodyRests = clockWasSet(at) || !moves.serves();
+    for (const member of members.all()) if (nobodyRests || at.mono >= member.restsUntil) guarded('A turn of the wheel', () => turn(member, at));
     guarded('Looking after the feeds', () => feeds.tick());
     guarded('Looking after the boards', () => boards.tick());
     comparison.measure();
@@ -259,6 +263,7 @@ export const createHub = (parts: RelayParts, soon: (work: () => void) => void = 
     boards.pump(member);
     const full = transport.room() <= 0;
     if (full || session.held || session.backlogged) run(member, full ? held : released, at);
+    member.restsUntil = restsUntil(member, moves, at);
   };
 
   const move = (member: Member, withinMs: number, at: Times): void => {

@@ -4,7 +4,7 @@ import type { SessionUser } from '../core/domain/relay/effects.ts';
 import type { LogFields } from '../ports/log.ts';
 import { HEARTBEAT_MS } from '../core/protocol/limits.ts';
 import { Pulse } from './pulse.ts';
-import type { Viewer } from './viewer.ts';
+import { stirred, type Viewer } from './viewer.ts';
 
 export interface Member extends Viewer {
   readonly kind: 'socket' | 'poll';
@@ -31,6 +31,7 @@ export interface Member extends Viewer {
 export const newMember = (given: Pick<Member, 'session' | 'transport' | 'kind' | 'replaces' | 'trace'>, now: number): Member => ({
   ...given,
   turn: 0,
+  restsUntil: 0,
   pulse: new Pulse(now),
   openedAt: now,
   replacedAt: null,
@@ -72,7 +73,10 @@ export class Members {
   admit(member: Member, user: SessionUser, most: number, now: number): boolean {
     const mates = this.#byUser.get(user.user) ?? new Set<Member>();
     const replaced = member.replaces === null ? undefined : (this.#here.socket.get(member.replaces) ?? this.#here.poll.get(member.replaces));
-    if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) replaced.replacedAt = now;
+    if (replaced !== undefined && replaced.replacedAt === null && mates.has(replaced)) {
+      replaced.replacedAt = now;
+      stirred(replaced);
+    }
     const ofKind = [...mates].filter((mate) => mate.kind === member.kind);
     const counted = ofKind.filter((mate) => mate.replacedAt === null).length;
     // Those that were replaced and stay are as many again at most: else each new one could replace the last without end.

@@ -10,6 +10,8 @@ export interface Moves {
   stop(): void;
   /** Once a second for each session, `now` monotonic milliseconds. null: it may stay; `soon`: it is to be asked to move; `now`: its time is over. */
   look(member: Member, now: number): 'soon' | 'now' | null;
+  /** Until when `look` has nothing to say of it while this revision serves, monotonic milliseconds; 0: it may have at any time. */
+  restsUntil(member: Member): number;
   /** false: another revision is named as serving. */
   serves(): boolean;
 }
@@ -64,6 +66,10 @@ export const createMoves = ({ directory, runtime, log, options }: Pick<RelayPart
       // A poll has nobody to ask: its answer ends it, and the next one goes where it should.
       if (member.kind === 'poll') return isDue && member.session.phase === 'open' ? 'now' : null;
       return isDue || (moveAfterMs !== null && now - member.openedAt >= moveAfterMs) ? 'soon' : null;
+    },
+    restsUntil: ({ replacedAt, moveBy, moveAt, openedAt }) => {
+      if (replacedAt !== null || moveBy !== null || moveAt !== null) return 0;
+      return moveAfterMs === null ? Infinity : openedAt + moveAfterMs;
     },
     serves: () => awaySince === null,
   };

@@ -19,7 +19,12 @@ export class Pulse {
     this.#heardAt = now;
   }
 
-  /** Once a second. true: it took less than SLOW_CONSUMER_MIN_BYTES for SLOW_CONSUMER_MS, or was silent for PONG_WAIT_MS. */
+  /** Until when `look` has nothing to find while nothing waits. */
+  restsUntil(): number {
+    return this.#heardAt + PONG_WAIT_MS;
+  }
+
+  /** Once a second, or after a rest. true: it took less than SLOW_CONSUMER_MIN_BYTES for SLOW_CONSUMER_MS, or was silent for PONG_WAIT_MS. */
   look(transport: Pick<Transport, 'waiting' | 'taken'>, now: number): boolean {
     const waits = transport.waiting() > 0;
     if (waits) this.#lookAtTaken(transport.taken(), now);
@@ -33,7 +38,11 @@ export class Pulse {
   }
 
   #lookAtTaken(taken: number, now: number): void {
-    this.#takenThen ??= taken;
+    if (this.#takenThen === null) {
+      // What waits came after the last look, whenever that was.
+      this.#takenThen = taken;
+      this.#progressAt = now;
+    }
     if (taken - this.#takenThen < SLOW_CONSUMER_MIN_BYTES) return;
     this.#progressAt = now;
     this.#takenThen = taken;

@@ -27,7 +27,26 @@ export interface Viewer {
   readonly transport: Transport;
   /** Where the next round over the subscriptions begins, so that a busy call does not keep the others from a slow reader. */
   turn: number;
+  /** Until when the wheel leaves it alone (`rest.ts`), monotonic milliseconds; 0: it does not. */
+  restsUntil: number;
 }
 
+/** Something happened to it: the wheel looks at it in its next turn. */
+export const stirred = (viewer: Viewer): void => {
+  viewer.restsUntil = 0;
+};
+
+/** Hands on one frame. This and `feed` are the only ways to a viewer's transport. */
+export const write = (viewer: Viewer, frame: Frame): void => {
+  stirred(viewer);
+  viewer.transport.write(frame);
+};
+
+/** Hands on frames of the log, as the transport's `feed`. */
+export const feed = (viewer: Viewer, frames: readonly Frame[]): void => {
+  stirred(viewer);
+  viewer.transport.feed(frames);
+};
+
 /** Sends what the relay says itself. Control frames are few and keep their place among the events: they ask for no room. */
-export const say = (viewer: Viewer, frame: ControlFrame): void => viewer.transport.write(controlFrame(frame));
+export const say = (viewer: Viewer, frame: ControlFrame): void => write(viewer, controlFrame(frame));

@@ -21,17 +21,19 @@ interface Told {
   readonly got: () => unknown[];
 }
 
-/** A call with nothing in its log yet, and feeds whose turn ends when the test says so. */
+/** Calls with nothing in their log yet, and feeds whose turn ends when the test says so. */
 const rigOf = () => {
   const runtime = seededRuntime(9);
   let call: CallState = newCallState({ call_sid: 'EL_1', workspace: 'w', tenant: 't1', driver: null, to_number: null, agent_id: null, direction: null, triggers_count: 0, requested_by: null }, '1.a', runtime.now(), '');
   const texts: string[] = [];
   const works: (() => void)[] = [];
   let reads = 0;
+  let failing = false;
   const callLog = {
     read: async (_callSid: string, after: number, limit: number) => {
       reads++;
       await Promise.resolve();
+      if (failing) throw new Error('unavailable');
       return { call, events: texts.map((text, place) => ({ seq: place + 1, text })).slice(after, after + limit) };
     },
   } as unknown as RelayParts['callLog'];
@@ -58,7 +60,16 @@ const rigOf = () => {
     const got = (): unknown[] => written.map((frame) => JSON.parse(frameText(frame)) as { seq?: number; text?: string }).map(({ seq, text }) => seq ?? text);
     return { viewer, subscription, got };
   };
-  return { runtime, feeds, metrics, hear, speak, join, endTurn: () => works.splice(0).forEach((work) => work()), state: () => call, reads: () => reads };
+  /** Commits the next event, of which nothing is told. */
+  const commit = (): void => {
+    const seq = call.last_seq + 1;
+    texts.push(JSON.stringify({ type: 'transcription', call_sid: 'EL_1', seq, turn_id: `turn-${seq}` }));
+    call = { ...call, last_seq: seq };
+  };
+  const fail = (fails: boolean): void => {
+    failing = fails;
+  };
+  return { runtime, feeds, metrics, commit, fail, hear, speak, join, endTurn: () => works.splice(0).forEach((work) => work()), state: () => call, reads: () => reads };
 };
 
 describe('what is heard in one turn', () => {
@@ -128,5 +139,57 @@ describe('what is heard in one turn', () => {
     expect(text).toContain('earshot_deliveries_total 6');
     expect(text).toMatch(/earshot_delivery_delay_seconds_sum(\{\})? 0\.06/);
     expect(text).toMatch(/earshot_delivery_delay_seconds_count(\{\})? 3/);
+  });
+
+  it('is fed to the others where one viewer of one call makes a fault of ours', () => {
+    const { hear, join, endTurn, feeds, state } = rigOf();
+    const { got } = join();
+    const other = { ...state(), call_sid: 'EL_2' };
+    const { viewer, subscription } = join();
+    feeds.detach(viewer, subscription);
+    const broken = { ...viewer, transport: { ...viewer.transport, room: () => 1_000, feed: () => { throw new Error('broken'); } } };
+    feeds.attach(broken, { ...subscription, callSid: 'EL_2' }, other);
+    const text = JSON.stringify({ type: 'transcription', call_sid: 'EL_2', seq: 1, turn_id: 'turn-1' });
+    feeds.events({ kind: 'events', tenant: 't1', call_sid: 'EL_2', epoch: '1.a', first_seq: 1, texts: [text], at: 0 });
+    hear();
+    endTurn();
+    expect(got()).toEqual([1]);
+  });
+});
+
+describe('each second', () => {
+  it('asks again for what could not be read, until it could', async () => {
+    const { commit, hear, fail, join, endTurn, feeds, reads } = rigOf();
+    const viewer = join();
+    fail(true);
+    commit();
+    hear();
+    endTurn();
+    await turn();
+    expect([reads(), viewer.got()]).toEqual([1, []]);
+    feeds.tick();
+    await turn();
+    expect([reads(), viewer.got()]).toEqual([2, []]);
+    fail(false);
+    feeds.tick();
+    await turn();
+    expect([reads(), viewer.got()]).toEqual([3, [1, 2]]);
+    for (let second = 0; second < 5; second++) feeds.tick();
+    await turn();
+    expect(reads()).toBe(3);
+  });
+
+  it('asks for nothing of a call that nobody watches any more', async () => {
+    const { commit, hear, fail, join, endTurn, feeds, reads } = rigOf();
+    const { viewer, subscription } = join();
+    fail(true);
+    commit();
+    hear();
+    endTurn();
+    await turn();
+    feeds.detach(viewer, subscription);
+    feeds.tick();
+    await turn();
+    expect(reads()).toBe(1);
   });
 });

@@ -236,12 +236,11 @@ describe('feed and pump', () => {
     feed.want(0);
     expect(feed.nextRead()).toMatchObject({ after: 0 });
     feed.readDone(call(10 * RING_EVENTS), range(1, RING_EVENTS).map(event));
-    feed.tidy();
+    expect(feed.tidy()).toBe(false);
     expect(step(feed, 0, 10).frames).toHaveLength(1);
-    feed.tidy();
+    expect(feed.tidy()).toBe(false);
     expect(step(feed, 0, 10).frames).toHaveLength(1);
-    feed.tidy();
-    feed.tidy();
+    expect([feed.tidy(), feed.tidy()]).toEqual([false, true]);
     expect(step(feed, 0, 10)).toMatchObject({ frames: [], then: 'page' });
   });
 

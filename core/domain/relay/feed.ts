@@ -177,10 +177,11 @@ export class Feed<F> {
     return page.upTo;
   }
 
-  /** Lets go of the page that nobody used since the last call. */
-  tidy(): void {
+  /** Lets go of the page that nobody used since the last call. Answers whether nothing is left to be read or let go of. */
+  tidy(): boolean {
     if (!this.#pageUsed) this.#page = null;
     this.#pageUsed = false;
+    return this.#page === null && this.#reading === null && !this.#doubted && this.known <= this.head && this.#wanted.size === 0;
   }
 
   #push(event: FeedEvent<F>, added: FeedEvent<F>[]): void {

@@ -230,6 +230,13 @@ export class Session {
     return this.#flush();
   }
 
+  /** Monotonic milliseconds before which `tick` has nothing to say unless something else happens first; 0: it may have at any time. */
+  restsUntil(at: Times): number {
+    const { user } = this;
+    if (this.#phase !== 'open' || user === null) return 0;
+    return this.#standing.nextDue(user, at);
+  }
+
   /** Look at the rights at the next opportunity: somebody says that they changed. */
   recheck(at: Times): readonly Effect[] {
     if (this.#phase === 'open') this.#askRights(at);

@@ -52,6 +52,13 @@ export class Standing {
     }
     return due;
   }
+
+  /** Monotonic milliseconds before which nothing is due. */
+  nextDue(user: SessionUser, at: Times): number {
+    const tokenDue = at.mono + leftMs(user, at) - (this.#warned ? 0 : TOKEN_WARNING_MS);
+    if (!user.local) return tokenDue;
+    return Math.min(tokenDue, this.#checkAskedAt + RIGHTS_RECHECK_MS, this.#confirmedAt + RIGHTS_UNCONFIRMED_MAX_MS);
+  }
 }
 
 const leftMs = (user: SessionUser, at: Times): number => user.expires_at * 1000 - at.now;

@@ -40,16 +40,13 @@ const end = async ({ server, viewers }: Standing): Promise<void> => {
   await server.end();
 };
 
-/** The CPU of all of them while nothing happens, at the same time: each has a process of its own. */
-const idle = async (standing: readonly Standing[]): Promise<void> => {
+/** The CPU of a server while nothing happens: alone, since two on one processor take each other's caches. */
+const idle = async ({ server, held }: Standing): Promise<void> => {
   const began = performance.now();
-  const before = await Promise.all(standing.map(({ server }) => server.usage()));
+  const before = await server.usage();
   await wait(WATCHED_MS);
-  const after = await Promise.all(standing.map(({ server }) => server.usage()));
-  const seconds = (performance.now() - began) / 1_000;
-  standing.forEach(({ held }, place) => {
-    held.idleMs = ((after[place]?.cpuUs ?? NaN) - (before[place]?.cpuUs ?? NaN)) / 1_000 / seconds;
-  });
+  const after = await server.usage();
+  held.idleMs = (after.cpuUs - before.cpuUs) / (performance.now() - began);
 };
 
 export const idleBench: Bench = {
@@ -64,17 +61,14 @@ export const idleBench: Bench = {
       const empty = await startProcess('servers/empty.ts');
       bare.push(await empty.usage(true));
       await empty.end();
-      const open: Standing[] = [];
-      try {
-        for (const spoken of all) {
-          const standing = await stand(spoken);
-          held.get(spoken)?.push(standing.held);
-          if (spoken === OURS || spoken === TIMED) open.push(standing);
-          else await end(standing);
+      for (const spoken of all) {
+        const standing = await stand(spoken);
+        held.get(spoken)?.push(standing.held);
+        try {
+          if (spoken === OURS || spoken === TIMED) await idle(standing);
+        } finally {
+          await end(standing);
         }
-        await idle(open);
-      } finally {
-        for (const standing of open) await end(standing);
       }
     }
     const valuesOf = (spoken: Spoken, of: (one: Held, round: number) => number): number[] => (held.get(spoken) ?? []).map(of);

@@ -3,9 +3,10 @@ import { mayDo } from '../core/domain/rights.ts';
 import type { RightsVerdict, SessionUser } from '../core/domain/relay/effects.ts';
 import type { RelayParts } from './parts.ts';
 
-/** Checks rights; sessions of the same sign-in that ask at the same time share one read. */
+/** Checks rights; sessions of the same sign-in that ask in the same turn share one read. Every answer comes from a read that began after it was asked for. */
 export const createRightsCheck = ({ directory }: Pick<RelayParts, 'directory'>): ((user: SessionUser) => Promise<RightsVerdict>) => {
-  const underWay = new Map<string, Promise<RightsVerdict>>();
+  /** Reads that have not begun. */
+  const toCome = new Map<string, Promise<RightsVerdict>>();
 
   const check = async (asked: SessionUser): Promise<RightsVerdict> => {
     try {
@@ -22,10 +23,13 @@ export const createRightsCheck = ({ directory }: Pick<RelayParts, 'directory'>):
     // Whoever an outside provider answers for is good until the token's end.
     if (!user.local) return Promise.resolve('held');
     const key = JSON.stringify([user.user, user.sid, user.tenant, user.issued_at]);
-    const shared = underWay.get(key);
+    const shared = toCome.get(key);
     if (shared !== undefined) return shared;
-    const asked = check(user).finally(() => underWay.delete(key));
-    underWay.set(key, asked);
+    const asked = Promise.resolve().then(() => {
+      toCome.delete(key);
+      return check(user);
+    });
+    toCome.set(key, asked);
     return asked;
   };
 };

@@ -208,6 +208,25 @@ describe('a relay as time passes', () => {
     await Promise.all([settle(bob), settle(eve)]);
   });
 
+  it('does not believe what was being read of the directory when a message says that rights changed, who is there and who is just coming in', async () => {
+    const ann = await rig.client();
+    await ann.next('heartbeat');
+    let answer = (): void => undefined;
+    rig.directory.gate = new Promise((resolve) => (answer = resolve));
+    // Another reason to ask, and the answer is on its way.
+    await rig.bus.publish({ kind: 'rights', tenant: 't1', user: 'ann' });
+    await settle(ann);
+    const late = await rig.client();
+    await turn();
+    rig.directory.gate = Promise.resolve();
+    rig.users.set('ann', userOf('ann', { disabled: true }));
+    await rig.bus.publish({ kind: 'rights', tenant: 't1', user: 'ann' });
+    answer();
+    expect((await ann.closed).code).toBe(4504);
+    expect((await late.closed).code).toBe(4504);
+    expect(late.frames.map((frame) => frame['code'])).toEqual(['access_revoked']);
+  });
+
   it('does not cut a session with a fresh token for what is found of the old one later', async () => {
     const client = await rig.client();
     await client.next('heartbeat');

@@ -222,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rights once held are remembered for ever',
     invariants: ['I7'],
-    edits: [edit('ws-relay/rights.ts', 'const asked = check(user).finally(() => underWay.delete(key));', 'const asked = check(user);')],
+    edits: [edit('ws-relay/rights.ts', '      toCome.delete(key);\n', '')],
     plan: { right_removed: 1, webhook_late: 1 },
     calls: 8,
   },

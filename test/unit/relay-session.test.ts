@@ -106,6 +106,18 @@ describe('a session', () => {
     expect([...unasked(session), ...session.rights('revoked', rig.at), ...session.recheck(rig.at), ...session.binary(), ...session.closed(), ...session.end('moving', null), ...session.text('{"ping":1}', 10, rig.at)]).toEqual([]);
   });
 
+  it('is not let in by rights that were asked for before somebody said that they changed', () => {
+    const { session } = rig;
+    rig.do(session.start({ kind: 'token', token: 'x' }));
+    rig.do(session.verified(ann, rig.at));
+    rig.effects.length = 0;
+    rig.do(session.recheck(rig.at));
+    rig.do(session.rights('held', rig.at));
+    expect(rig.did).toEqual(['check_rights']);
+    rig.do(session.rights('held', rig.at));
+    expect(rig.did).toEqual(['check_rights', 'admit']);
+  });
+
   const refusals: [string, (rig: Rig) => void, string[]][] = [
     ['a token that does not verify', (r) => r.do(r.session.refused('token_invalid', r.at)), ['error token_invalid', 'unwatch', 'close token_invalid']],
     ['a token that has ended', (r) => r.do(r.session.refused('token_expired', r.at)), ['error token_expired', 'unwatch', 'close token_expired']],

@@ -44,6 +44,8 @@ export class Session {
   #phase: 'awaiting_token' | 'checking' | 'open' | 'closed' = 'awaiting_token';
   #busy: 'look_up' | 'auth' | 'watch' | null = null;
   #held = false;
+  /** The rights changed, somebody said, while they were being asked about. */
+  #recheck = false;
   #pending: readonly Asked[] = [];
   #authId: MessageId;
   readonly #waiting: { readonly text: string; readonly bytes: number }[] = [];
@@ -148,7 +150,8 @@ export class Session {
   /** What the directory says of the rights. */
   rights(verdict: RightsVerdict, at: Times): readonly Effect[] {
     if (this.#phase === 'checking') {
-      if (verdict === 'held') this.#effects.push({ do: 'admit' });
+      if (verdict === 'held' && this.#recheck) this.#askRights(at);
+      else if (verdict === 'held') this.#effects.push({ do: 'admit' });
       else this.#fail(verdict === 'revoked' ? 'access_revoked' : 'store_unavailable');
     } else if (this.#phase === 'open') {
       if (verdict === 'revoked') this.#fail('access_revoked');
@@ -240,6 +243,7 @@ export class Session {
   /** Look at the rights at the next opportunity: somebody says that they changed. */
   recheck(at: Times): readonly Effect[] {
     if (this.#phase === 'open') this.#askRights(at);
+    else this.#recheck = true;
     return this.#flush();
   }
 
@@ -269,6 +273,7 @@ export class Session {
   }
 
   #askRights(at: Times): void {
+    this.#recheck = false;
     this.#standing.asked(at);
     this.#effects.push({ do: 'check_rights' });
   }

@@ -6,7 +6,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readSettings } from '../../core/settings.ts';
@@ -18,6 +17,7 @@ import { googleFunctionStores } from '../../ports/stores.google.ts';
 import { buildDeployables } from '../../scripts/build.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { pinned } from './harness/process.ts';
+import { freePort } from '../fixtures/free-port.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');
@@ -49,14 +49,6 @@ const turnOf = (conversation: string): string => JSON.stringify({ conversation_i
 
 const post = (url: string, headers: Readonly<Record<string, string>>, body: string): Promise<Response> =>
   fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, signal: AbortSignal.timeout(STARTED_MAX_MS) });
-
-const freePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 
 const cpuMsOf = (pid: number | undefined): number | null => {
   if (process.platform !== 'linux' || pid === undefined) return null;

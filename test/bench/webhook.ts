@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,6 +12,7 @@ import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { SECRET, storeTenants } from '../fixtures/stored-data.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
+import { freePort } from '../fixtures/free-port.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const PATH = '/webhooks/elevenlabs/post-call';
@@ -57,14 +57,6 @@ interface Receiver {
   readonly process: BenchProcess;
   readonly port: number;
 }
-
-const freePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 
 /** The command of functions-framework on that source. */
 const startFunction = async (source: string, env: Readonly<Record<string, string>> = {}): Promise<Receiver> => {

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { LOCAL_TENANT } from '../../local/first-start.ts';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { faultsOf, wholeCalls } from '../fixtures/log-checks.ts';
-import { dataFolder, eventually, freePort, startProductProcess } from '../fixtures/processes.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { dataFolder, eventually, startProductProcess } from '../fixtures/processes.ts';
 import { integrityOf, withLog } from '../fixtures/stored-data.ts';
 
 const KILLS = 50;

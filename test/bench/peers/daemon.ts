@@ -1,7 +1,7 @@
 /** A server of the system's packages as a contender of `deliver`: a process of its own on a free port of loopback, fed over one connection. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import type { Contender, Watchers } from '../deliver.ts';
 import { pinned } from '../harness/process.ts';
 import { callOfViewer } from '../harness/speeches.ts';
 import { EVENT_BYTES, feed, prepared } from '../servers/feeding.ts';
+import { freePort } from '../../fixtures/free-port.ts';
 
 /** How one of them is started and spoken to. */
 export interface Daemon {
@@ -25,14 +26,6 @@ export interface Daemon {
 
 const START_MAX_MS = 5_000;
 const FRAMES_MAX_MS = 20_000;
-
-const freePort = async (): Promise<number> => {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 
 const connected = async (port: number): Promise<Socket> => {
   const until = performance.now() + START_MAX_MS;

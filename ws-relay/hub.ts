@@ -1,6 +1,6 @@
 /**
  * All sessions of a relay: does what their machines ask for, and turns the one-second wheel by which heartbeats, pings,
- * token ends and slow readers are looked after (timers of each session's own would cost almost three times as much).
+ * token ends and slow readers are looked after (timers of each session's own would cost more than twice as much, `npm run bench -- idle`).
  */
 import { errorFrame } from '../core/domain/relay/message.ts';
 import type { Effect, Times } from '../core/domain/relay/effects.ts';

@@ -72,7 +72,7 @@ export interface GcsBucket {
 export interface GcsBucketOptions {
   readonly bucket: string;
   readonly projectId?: string;
-  /** `http://127.0.0.1:<port>` of a server that stands in for Google's; no credentials are sent there. */
+  /** `http://127.0.0.1:<port>` of a server that stands in for Google's, with or without scheme and the path of the API; no credentials are sent there. */
   readonly apiEndpoint?: string;
   readonly runtime: Runtime;
   readonly log?: Log;
@@ -82,6 +82,7 @@ export interface GcsBucketOptions {
 
 const FIRST_RETRY_MS = 50;
 const RETRY_MAX_MS = 1_000;
+const API_PATH = '/storage/v1';
 const TOKEN_HEADER = 'x-goog-gcs-idempotency-token';
 /** Google answers at most this many names at once. */
 const LIST_PAGE_COUNT = 1_000;
@@ -93,11 +94,14 @@ const FINAL = new Set([400, 401, 403, 404, 405, 411, 413, 414]);
 /** Opens nothing: the first request does. */
 export const gcsBucket = (options: GcsBucketOptions): GcsBucket => {
   const { runtime } = options;
+  const apiEndpoint = options.apiEndpoint === undefined ? undefined : originOf(options.apiEndpoint);
   const storage = new Storage({
     ...(options.projectId === undefined ? {} : { projectId: options.projectId }),
-    ...(options.apiEndpoint === undefined ? {} : { apiEndpoint: options.apiEndpoint }),
+    ...(apiEndpoint === undefined ? {} : { apiEndpoint }),
     retryOptions: { autoRetry: false },
   });
+  // Where STORAGE_EMULATOR_HOST is set the library leaves the path of the API out of all but uploads: whatever is there would be taken for absent.
+  if (apiEndpoint !== undefined) storage.baseUrl = apiEndpoint + API_PATH;
   const underWay = new Map<string, { request: ClientRequest | null; readonly fail: () => void }>();
   let closed = false;
   const isClosed = (): boolean => closed;
@@ -251,6 +255,12 @@ export const gcsBucket = (options: GcsBucketOptions): GcsBucket => {
       for (const token of [...underWay.keys()]) cut(token);
     },
   };
+};
+
+/** Emulators are named in each of these forms. */
+const originOf = (endpoint: string): string => {
+  const url = endpoint.includes('://') ? endpoint : `http://${endpoint}`;
+  return url.replace(/\/+$/, '').replace(/\/storage\/v1$/, '');
 };
 
 interface Page {

@@ -69,7 +69,8 @@ export const storageServer = async (options: StorageServerOptions): Promise<Stor
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const asked = askedFor(req, Buffer.concat(chunks));
     if (asked === null) {
-      answer(res, refusal(404, 'notFound'));
+      // Not 404: to whoever asks for an object that would mean that there is none.
+      answer(res, refusal(501, 'notImplemented'));
       return;
     }
     const fault = await handle.fault({ kind: asked.kind, name: asked.name });

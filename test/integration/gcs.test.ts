@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storageServer, type StorageFault } from '../../local/google/storage-server.ts';
 import { gcsRawStore } from '../../ports/raw-store.gcs.ts';
 import { sqliteRawStore } from '../../ports/raw-store.sqlite.ts';
@@ -413,5 +413,25 @@ describe('closing', () => {
     await store.close();
     expect(await limited(Promise.all(asked), 'the failures')).toEqual(['store_unavailable', 'store_unavailable', 'store_unavailable']);
     await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(0);
+  });
+});
+
+describe('a server that stands in for Google\'s', () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it.each(['http://HOST', 'http://HOST/', 'http://HOST/storage/v1', 'HOST'])('is found in its environment as %s', async (form) => {
+    const given = form.replace('HOST', new URL(rig.server.url).host);
+    vi.stubEnv('STORAGE_EMULATOR_HOST', given);
+    const store = gcsRawStore({ bucket: 'raw', projectId: 'p', apiEndpoint: given, runtime: systemRuntime() });
+    try {
+      expect(await store.put(rawDelivery('one'))).toMatchObject({ id: 'one', count: 1 });
+      expect(await store.put(rawDelivery('one'))).toMatchObject({ id: 'one', count: 2 });
+      expect(await store.get('one')).toMatchObject({ body: '{"text":"what was said"}', count: 2 });
+      expect((await store.since('t1', START, 10)).map(({ id }) => id)).toEqual(['one']);
+      await store.remove('one');
+      expect(await store.get('one')).toBeNull();
+    } finally {
+      await store.close();
+    }
   });
 });

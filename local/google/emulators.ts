@@ -1,6 +1,6 @@
 /** Google's own emulators of Firestore and Pub/Sub: those that run already, else started from their jars for as long as they are wanted. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
+import { freePort } from '../free-port.ts';
 import { findEmulators, HOW_TO_GET_EMULATORS, type EmulatorName } from './find-emulators.ts';
 
 export interface Emulators {
@@ -19,6 +19,7 @@ export class EmulatorsMissingError extends Error {
 
 /** A Java process needs seconds to start; on a busy machine many. */
 const START_MAX_MS = 90_000;
+const START_TRIES_COUNT = 3;
 const ASK_AGAIN_MS = 100;
 const END_MAX_MS = 5_000;
 /** Pieces of its output kept, for the case that it does not start. */
@@ -28,7 +29,7 @@ const ENVIRONMENT: Readonly<Record<EmulatorName, string>> = { firestore: 'FIREST
 
 /**
  * @param env as `process.env`
- * @throws EmulatorsMissingError, or an Error when one does not start
+ * @throws EmulatorsMissingError, or an Error when one does not start, three times
  */
 export const startEmulators = async (env: Readonly<Record<string, string | undefined>>): Promise<Emulators> => {
   const started: Started[] = [];
@@ -66,7 +67,18 @@ const ARGUMENTS: Readonly<Record<EmulatorName, (jar: string, port: number) => st
   pubsub: (jar, port) => ['-jar', jar, '--host=127.0.0.1', `--port=${port}`],
 };
 
+/** Whoever else looks for a port may take the same before the emulator listens. */
 const startJar = async (name: EmulatorName, jar: string): Promise<Started> => {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await startOnce(name, jar);
+    } catch (error) {
+      if (error instanceof EmulatorsMissingError || tried === START_TRIES_COUNT) throw error;
+    }
+  }
+};
+
+const startOnce = async (name: EmulatorName, jar: string): Promise<Started> => {
   const port = await freePort();
   const child = spawn('java', ['-Xmx1g', '-Duser.language=en', ...ARGUMENTS[name](jar, port)], { stdio: ['ignore', 'pipe', 'pipe'] });
   const said: Buffer[] = [];
@@ -112,14 +124,4 @@ const end = (child: ChildProcess): Promise<void> =>
       resolve();
     });
     child.kill('SIGTERM');
-  });
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
   });

@@ -17,7 +17,7 @@ import { googleFunctionStores } from '../../ports/stores.google.ts';
 import { buildDeployables } from '../../scripts/build.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { pinned } from './harness/process.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');

@@ -12,7 +12,7 @@ import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { SECRET, storeTenants } from '../fixtures/stored-data.ts';
 import type { Bench, Measured } from './harness/figures.ts';
 import { startProcess, type BenchProcess } from './harness/process.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const PATH = '/webhooks/elevenlabs/post-call';

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { busFile } from '../../ports/event-bus.socket.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder } from '../fixtures/processes.ts';
 import { enterCast, linkFolder, tokenMaker, type Tokens } from './cast.ts';
 import { Process } from './fleet.ts';

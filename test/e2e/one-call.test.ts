@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { LOCAL_LOGIN } from '../../local/first-start.ts';
 import { startFront } from '../fixtures/front.ts';
 import { faultsOf, wholeCall } from '../fixtures/log-checks.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder, eventually, startProductProcess } from '../fixtures/processes.ts';
 import { openClient, type TestClient } from '../fixtures/relay.ts';
 import { addUser, signIn, withDirectory, withLog } from '../fixtures/stored-data.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUFFER_HIGH_WATER_BYTES, FRAME_MAX_BYTES, MESSAGE_BUCKET_SIZE } from '../../core/protocol/limits.ts';
 import { memoryOf, startAbuseStage, startObserved, type AbuseStage } from '../fixtures/abuse.ts';
 import { faultsOf, wholeCall } from '../fixtures/log-checks.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder, eventually, startChild } from '../fixtures/processes.ts';
 import { framesIn, type SentFrames } from '../fixtures/raw-frames.ts';
 import { rawExchange, requestHead } from '../fixtures/raw-http.ts';

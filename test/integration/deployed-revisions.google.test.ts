@@ -5,7 +5,7 @@ import { entry, finished, newCall, turn } from '../fixtures/facts.ts';
 import { startFront } from '../fixtures/front.ts';
 import { google } from '../fixtures/google.ts';
 import { faultsOf, wholeCall } from '../fixtures/log-checks.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { earshot, eventually, type Child } from '../fixtures/processes.ts';
 import { signIn } from '../fixtures/stored-data.ts';
 import { startViewer } from '../fixtures/viewer.ts';

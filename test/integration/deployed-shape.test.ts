@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder, peakMemoryBytes, startChild, type Child } from '../fixtures/processes.ts';
 import { SECRET, signIn, storeTenants, withDeliveries, withLog } from '../fixtures/stored-data.ts';
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { LOCAL_TENANT } from '../../local/first-start.ts';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { faultsOf, wholeCalls } from '../fixtures/log-checks.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder, eventually, startProductProcess } from '../fixtures/processes.ts';
 import { integrityOf, withLog } from '../fixtures/stored-data.ts';
 

@@ -11,7 +11,7 @@ import type { EventBus } from '../../ports/event-bus.ts';
 import { busFile, socketBroker, socketBus } from '../../ports/event-bus.socket.ts';
 import { joseIssuer, loadOrCreateSigningKey } from '../../ports/identity.jose.ts';
 import { systemRuntime } from '../../ports/runtime.system.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { limited, openClient, userOf, type TestClient } from '../fixtures/relay.ts';
 
 interface RelayProcess {

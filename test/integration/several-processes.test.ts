@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { signatureHeader } from '../../local/simulated-elevenlabs/signature.ts';
 import { startFront } from '../fixtures/front.ts';
 import { faultsOf, wholeCalls } from '../fixtures/log-checks.ts';
-import { freePort } from '../fixtures/free-port.ts';
+import { freePort } from '../../local/free-port.ts';
 import { dataFolder, eventually, startChild, type Child } from '../fixtures/processes.ts';
 import { openClient } from '../fixtures/relay.ts';
 import { INGEST_KEY, integrityOf, SECRET, storeTenants, tokenOf, withLog } from '../fixtures/stored-data.ts';

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FIRST_LOGIN } from '../../client/first-call.ts';
+import { startEmulators } from '../../local/google/emulators.ts';
 import { findEmulators } from '../../local/google/find-emulators.ts';
 import { google, freshProject, hosts } from '../fixtures/google.ts';
 import { dataFolder, earshot, startChild } from '../fixtures/processes.ts';
@@ -40,6 +41,41 @@ describe.skipIf(google === null)('npm start -- --google', () => {
 });
 
 describe("Google's emulators", () => {
+  it('are started again on another port where the first was taken meanwhile, and not for ever', async () => {
+    const home = folder();
+    const jar = join(home, 'platform', 'cloud-firestore-emulator', 'cloud-firestore-emulator.jar');
+    mkdirSync(join(jar, '..'), { recursive: true });
+    writeFileSync(jar, '');
+    // What runs a jar here ends as often as the file says, then listens where it was told to.
+    const failures = join(home, 'failures');
+    const asked = join(home, 'asked');
+    writeFileSync(
+      join(home, 'java'),
+      `#!${process.execPath}
+const fs = require('node:fs');
+const port = Number(process.argv.find((word) => word.startsWith('--port=')).slice(7));
+fs.appendFileSync(${JSON.stringify(asked)}, port + ' ');
+const left = Number(fs.readFileSync(${JSON.stringify(failures)}, 'utf8'));
+fs.writeFileSync(${JSON.stringify(failures)}, String(left - 1));
+if (left > 0) process.exit(1);
+require('node:http').createServer((_, answer) => answer.end()).listen(port, '127.0.0.1');
+`,
+      { mode: 0o755 },
+    );
+    vi.stubEnv('PATH', home);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const env = { PATH: '', HOME: home, CLOUDSDK_ROOT_DIR: home, PUBSUB_EMULATOR_HOST: '127.0.0.1:1' };
+    writeFileSync(failures, '2');
+    const emulators = await startEmulators(env);
+    const ports = readFileSync(asked, 'utf8').trim().split(' ');
+    expect([ports.length, new Set(ports).size, emulators.firestoreHost]).toEqual([3, 3, `127.0.0.1:${ports.at(-1)}`]);
+    await emulators.close();
+    await expect(fetch(`http://${emulators.firestoreHost}/`)).rejects.toThrow();
+    writeFileSync(failures, '99');
+    await expect(startEmulators(env)).rejects.toThrow(/firestore emulator did not start: it ended with 1/);
+    expect(readFileSync(failures, 'utf8')).toBe('96');
+  });
+
   it('are found in a named SDK and beside gcloud, the newest of several', () => {
     const home = folder();
     const put = (...path: string[]): string => {

@@ -9,7 +9,7 @@ import type { Contender, Watchers } from '../deliver.ts';
 import { pinned } from '../harness/process.ts';
 import { callOfViewer } from '../harness/speeches.ts';
 import { EVENT_BYTES, feed, prepared } from '../servers/feeding.ts';
-import { freePort } from '../../fixtures/free-port.ts';
+import { freePort } from '../../../local/free-port.ts';
 
 /** How one of them is started and spoken to. */
 export interface Daemon {

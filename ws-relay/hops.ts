@@ -3,16 +3,15 @@
  * in it, only its times, so an operator, who stands outside all tenants, may read it as the metrics.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { SessionUser } from '../core/domain/relay/effects.ts';
 import type { EventHops } from '../core/domain/relay/hops.ts';
 import { readTraceparent } from '../core/domain/trace-context.ts';
-import { confirmToken, mayDo } from '../core/domain/rights.ts';
+import { mayDo } from '../core/domain/rights.ts';
 import { EarshotError, type ErrorCode } from '../core/protocol/codes.ts';
 import { CALL_ID_MAX_CHARACTERS } from '../core/protocol/limits.ts';
 import type { HopsAnswer } from '../core/protocol/rest.ts';
-import { answerJson, answerProblem, bearerOf } from './http.ts';
+import { askerOf } from './asker.ts';
+import { answerJson, answerProblem } from './http.ts';
 import type { Hub } from './hub.ts';
-import { verifyOffer } from './offer.ts';
 import type { RelayParts } from './parts.ts';
 
 const HOPS_PATH = /^\/hops\/([^/]+)$/;
@@ -32,7 +31,7 @@ export const hopsTarget = (path: string): string | null => {
 export const answerHops = async (parts: RelayParts, hub: Pick<Hub, 'hops'>, relay: string, id: string, req: IncomingMessage, res: ServerResponse): Promise<void> => {
   try {
     if (req.method !== 'GET') throw new EarshotError('method_not_allowed');
-    const user = await whoAsks(parts, req);
+    const user = await askerOf(parts, req);
     if (!mayDo(user, 'hops.read', user.tenant)) throw new EarshotError('forbidden');
     const [call] = id.length > CALL_ID_MAX_CHARACTERS ? [] : await parts.callLog.findMany([id]);
     if (call === undefined || call === null || call === 'erased' || (user.tenant !== null && user.tenant !== call.tenant)) throw new EarshotError('call_not_found');
@@ -43,19 +42,6 @@ export const answerHops = async (parts: RelayParts, hub: Pick<Hub, 'hops'>, rela
     if (code === 'server_fault') parts.log.error('request failed', { method: req.method, route: '/hops/:id' }, error);
     answerProblem(res, code, code === 'method_not_allowed' ? { allow: 'GET' } : {});
   }
-};
-
-const whoAsks = async (parts: RelayParts, req: IncomingMessage): Promise<SessionUser> => {
-  const bearer = bearerOf(req);
-  if ('code' in bearer) throw new EarshotError(bearer.code);
-  const verdict = await verifyOffer(parts, { kind: 'token', ...bearer });
-  if ('code' in verdict) throw new EarshotError(verdict.code);
-  const { user } = verdict;
-  const [ended, account] = await Promise.all([parts.directory.signInEnded(user.sid), user.local ? parts.directory.user(user.user) : null]);
-  if (ended) throw new EarshotError('sign_in_ended');
-  const confirmed = user.local ? confirmToken(user, account) : user;
-  if (typeof confirmed === 'string') throw new EarshotError(confirmed);
-  return confirmed;
 };
 
 const shown = ({ seq, arrival: { by, trace, received_at, committed_at, heard_at }, written_at }: EventHops): HopsAnswer['hops'][number] => ({

@@ -1,11 +1,9 @@
-/** The relay's small HTTP side: refusals, health, readiness, metrics. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+/** The relay's small HTTP side: refusals and health. */
+import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
-import { mayDo } from '../core/domain/rights.ts';
 import { ERRORS, type ErrorCode } from '../core/protocol/codes.ts';
 import type { Hub } from './hub.ts';
-import { verifyOffer } from './offer.ts';
 import type { RelayParts } from './parts.ts';
 import { problem, refusalHeaders } from './upgrade.ts';
 
@@ -33,13 +31,6 @@ export const refuseUpgrade = (socket: Duplex, code: ErrorCode): void => {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 };
 
-/** The token of an Authorization header; where it holds none, the code of why, as the API has it. */
-export const bearerOf = ({ headers: { authorization = '' } }: IncomingMessage): { readonly token: string } | { readonly code: 'token_missing' | 'token_invalid' } => {
-  if (authorization.trim() === '') return { code: 'token_missing' };
-  const token = /^Bearer +(\S+)$/i.exec(authorization.trim())?.[1];
-  return token === undefined ? { code: 'token_invalid' } : { token };
-};
-
 /** What `/health` says: never a token asked, never a failure, so that a probe tells a sick store from a dead process. */
 export const health = async ({ callLog, directory, options }: RelayParts, hub: Pick<Hub, 'verifiedAt' | 'serves'>, state: string): Promise<string> => {
   const word = (check: Promise<void>): Promise<string> => check.then(() => 'ok', () => 'failed');
@@ -50,14 +41,4 @@ export const health = async ({ callLog, directory, options }: RelayParts, hub: P
   const { version, revision } = options;
   const which = revision === null ? {} : { revision, serving: hub.serves() };
   return JSON.stringify({ status: well ? 'ok' : 'unavailable', version, checks, verified_at: verifiedAt === null ? null : new Date(verifiedAt).toISOString(), ...which });
-};
-
-/** Why this request may not read the metrics; null: it may. */
-export const metricsRefusal = async (parts: RelayParts, req: IncomingMessage): Promise<ErrorCode | null> => {
-  if (parts.options.metricsOpen) return null;
-  const bearer = bearerOf(req);
-  if ('code' in bearer) return bearer.code;
-  const verdict = await verifyOffer(parts, { kind: 'token', ...bearer });
-  if ('code' in verdict) return verdict.code;
-  return mayDo(verdict.user, 'metrics.read', verdict.user.tenant) ? null : 'forbidden';
 };

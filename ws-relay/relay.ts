@@ -5,10 +5,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions } from 'ws';
+import { mayDo } from '../core/domain/rights.ts';
+import { EarshotError } from '../core/protocol/codes.ts';
 import { WS_BUFFERED_CHUNKS_MAX_COUNT, WS_FRAGMENTS_MAX_COUNT, WS_PAYLOAD_MAX_BYTES } from '../core/protocol/limits.ts';
+import { askerOf } from './asker.ts';
 import { createCoalescer } from './coalescer.ts';
 import { answerHops, hopsTarget } from './hops.ts';
-import { answerJson, answerProblem, health, metricsRefusal, refuseUpgrade } from './http.ts';
+import { answerJson, answerProblem, health, refuseUpgrade } from './http.ts';
 import { createInstance } from './instance.ts';
 import { METRICS_TYPE } from './metrics-port.ts';
 import type { RelayParts } from './parts.ts';
@@ -74,12 +77,16 @@ export const createRelay = (given: RelayParts): Relay => {
   };
 
   const handleMetrics = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const refusal = await metricsRefusal(parts, req);
-    if (refusal !== null) {
-      answerProblem(res, refusal);
-      return;
+    try {
+      if (!options.metricsOpen) {
+        const user = await askerOf(parts, req);
+        if (!mayDo(user, 'metrics.read', user.tenant)) throw new EarshotError('forbidden');
+      }
+      res.writeHead(200, { 'content-type': METRICS_TYPE }).end(await metrics.text());
+    } catch (error) {
+      if (!(error instanceof EarshotError)) throw error;
+      answerProblem(res, error.code);
     }
-    res.writeHead(200, { 'content-type': METRICS_TYPE }).end(await metrics.text());
   };
 
   return {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeCodeIn, maskedFrame, rawUpgrade } from '../fixtures/raw-socket.ts';
-import { startRelay, tokenOf, type RelayRig } from '../fixtures/relay.ts';
+import { startRelay, tokenOf, userOf, type RelayRig } from '../fixtures/relay.ts';
 
 const TEXT = 0x81;
 const bearer = { 'sec-websocket-protocol': `earshot.v1, bearer.${tokenOf('ann')}` };
@@ -168,7 +168,10 @@ describe('a relay that is abused', () => {
     expect((await fetch(`${rig.httpUrl}/ready`)).status).toBe(200);
     const metrics = async (user: string | null): Promise<number> =>
       (await fetch(`${rig.httpUrl}/metrics`, user === null ? {} : { headers: { authorization: `Bearer ${tokenOf(user)}` } })).status;
-    expect([await metrics(null), await metrics('ann'), await metrics('root'), await metrics('bot')]).toEqual([401, 403, 200, 200]);
+    rig.users.set('old', userOf('old', { roles: ['admin'], disabled: true }));
+    expect([await metrics(null), await metrics('ann'), await metrics('root'), await metrics('bot'), await metrics('op'), await metrics('old')]).toEqual([401, 403, 200, 200, 200, 403]);
+    rig.endedSignIns.add('sid-root');
+    expect(await metrics('root')).toBe(401);
     expect((await fetch(`${rig.httpUrl}/nothing`)).status).toBe(404);
   });
 });

@@ -77,11 +77,13 @@ export class Members {
       replaced.replacedAt = now;
       stirred(replaced);
     }
-    const ofKind = [...mates].filter((mate) => mate.kind === member.kind);
-    const counted = ofKind.filter((mate) => mate.replacedAt === null).length;
-    // Those that were replaced and stay are as many again at most: else each new one could replace the last without end.
-    const full = counted >= most || ofKind.length >= 2 * most;
-    if (full && !mayDo(user, 'connections.unlimited', user.tenant)) return false;
+    // Whoever may have any number may have thousands: they are not counted at each.
+    if (!mayDo(user, 'connections.unlimited', user.tenant)) {
+      const ofKind = [...mates].filter((mate) => mate.kind === member.kind);
+      const counted = ofKind.filter((mate) => mate.replacedAt === null).length;
+      // Those that were replaced and stay are as many again at most: else each new one could replace the last without end.
+      if (counted >= most || ofKind.length >= 2 * most) return false;
+    }
     this.#byUser.set(user.user, mates.add(member));
     return true;
   }

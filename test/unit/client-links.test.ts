@@ -361,6 +361,21 @@ describe('moving', () => {
     expect([rig.openLinks, rig.seqs('EL_1'), rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual([[2], [1, 2, 3], [{ kind: 'error', call: 'EL_1', code: 'call_not_found' }]]);
   });
 
+  it.each([
+    ['goes on showing a call that the old link did not find before the new one did', 'call_not_found', [1, 2, 3, 4], []],
+    ['shows nothing more of a call that the old link tells to be erased', 'call_erased', [1, 2, 3], [{ kind: 'error', call: 'EL_1', code: 'call_erased' }]],
+  ])('%s', (_what, code, seqs, errors) => {
+    const rig = moving();
+    rig.establish(2);
+    // So that the old link stays.
+    rig.do('follow', 'EL_2');
+    rig.frame(2, { type: 'subscription_confirmed', call_sid: 'EL_1', conversation_id: null, status: 'in_progress', epoch: '1.EL_1', last_seq: 3, recovered: true, ref: 'EL_1' });
+    rig.frame(1, { type: 'error', code, retryable: false, ref: 'EL_1' });
+    rig.append('EL_1', 1);
+    rig.event(2, 'EL_1', 4);
+    expect([rig.openLinks, rig.seqs('EL_1'), rig.emitted.filter(({ kind }) => kind === 'error')]).toEqual([[1, 2], seqs, errors]);
+  });
+
   it('ends where nothing is left that had to change over', () => {
     const rig = moving();
     rig.establish(2);

@@ -150,6 +150,8 @@ export const newFollowing = (
     else if (!named.length) act('error', code);
     else {
       for (const call of named) {
+        // Late word of a link that looked before the call was there: a newer one has it.
+        if (code === 'call_not_found' && [...sources].some((newer) => newer.id > source.id && placeOf(newer, call))) continue;
         call.refused = true;
         act('call', call.asked, { kind: 'error', code });
       }

@@ -30,7 +30,7 @@ describe('every view', () => {
     for (const end of ends) await end();
   });
 
-  it.each(THEMES)('can be used by everybody, %s', { timeout: 120_000 }, async (theme) => {
+  it.each(THEMES)('can be used by everybody, %s', async (theme) => {
     const { page } = await open(product.url, asInPictures(theme, { width: 1440, height: 900 }));
     const found: string[] = (await barriers(page)).map((barrier) => `sign-in: ${barrier}`);
     await signInOn(page);
@@ -43,7 +43,7 @@ describe('every view', () => {
     expect(found).toEqual([]);
   });
 
-  it('fits a narrow phone, and a page at twice its size', { timeout: 60_000 }, async () => {
+  it('fits a narrow phone, and a page at twice its size', async () => {
     const { page } = await open(product.url, asInPictures('light', { width: 360, height: 640 }));
     await signInOn(page);
     const found: string[] = [];

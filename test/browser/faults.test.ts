@@ -50,7 +50,7 @@ const endsProved = async (stage: DeployedPage, page: Page, speech: Speech): Prom
   expect(await wordsOn(page)).toEqual(speech.said);
 };
 
-describe('under an open page', { timeout: 120_000 }, () => {
+describe('under an open page', () => {
   it('a relay is killed in the middle of a call and another takes its place: nothing is missing, nothing comes twice, and the page says what happened', async () => {
     const stage = await deployedPage();
     const { page, speech } = await watching(stage);

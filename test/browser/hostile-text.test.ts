@@ -51,7 +51,7 @@ const NOTHING = { owned: null, elements: [], handlers: [], links: [] };
 describe('text', () => {
   const open = useBrowser();
 
-  it('is only ever text, whoever said it: words, names, tools, summaries, evaluations, ids', { timeout: 90_000 }, async () => {
+  it('is only ever text, whoever said it: words, names, tools, summaries, evaluations, ids', async () => {
     const product = await startDashboard();
     const callSid = await adopt(product);
     const { page } = await open(`${product.url}/#/board/calls/${encodeURIComponent(callSid)}`);

@@ -156,7 +156,7 @@ describe('the socket bus', () => {
     // The broker's listener, both ends of the publisher, the broker's end of the subscriber; the three pipes to the process.
     expect(pipes() - before).toBe(4 + 3);
     relay.stdin.write('x');
-    await expect.poll(() => pipes() - before, { timeout: 5_000 }).toBe(3 + stay);
+    await expect.poll(() => pipes() - before).toBe(3 + stay);
     await publisher.publish(rights);
   });
 });

@@ -19,12 +19,12 @@ const asker = (url: string, token: string): ((path: string, body?: unknown) => P
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(30_000),
   });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 };
 
-it('a dispatcher starts a call and every viewer who may sees all of it, once and in order, though one drops out, one only polls and the server is killed in the middle', { timeout: 90_000 }, async () => {
+it('a dispatcher starts a call and every viewer who may sees all of it, once and in order, though one drops out, one only polls and the server is killed in the middle', async () => {
   const dataDir = await dataFolder();
   const port = await freePort();
   const start = (): ReturnType<typeof startProductProcess> => startProductProcess({ DATA_DIR: dataDir, PORT: String(port), SIMULATED_PACE: '4' });
@@ -68,7 +68,7 @@ it('a dispatcher starts a call and every viewer who may sees all of it, once and
   await spy();
   expect(await asker(url, eveToken)(`/calls/${callSid}/events`)).toMatchObject({ status: 404, body: { code: 'call_not_found' } });
 
-  const seen = (who: keyof typeof shown, count: number): Promise<unknown> => eventually(`${who} to see ${count} events`, () => shown[who].events.length >= count, 20_000);
+  const seen = (who: keyof typeof shown, count: number): Promise<unknown> => eventually(`${who} to see ${count} events`, () => shown[who].events.length >= count);
   await seen('byCall', 3);
   await seen('dropping', 3);
   // The weak network is gone while the call goes on.

@@ -173,7 +173,7 @@ const opened = async (offered: string, count: number): Promise<TestClient[]> => 
   return clients;
 };
 const endOf = async (each: TestClient): Promise<readonly [number, unknown]> => {
-  const { code } = await eventually('a socket to be closed', () => each.ws.readyState === each.ws.CLOSED && each.closed, 15_000);
+  const { code } = await eventually('a socket to be closed', () => each.ws.readyState === each.ws.CLOSED && each.closed);
   return [code, each.frames.at(-1)?.['code']];
 };
 

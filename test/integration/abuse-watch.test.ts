@@ -24,7 +24,7 @@ const watched = async (): Promise<{ readonly watch: LeakWatch; request(path: str
     watch: leakWatch(async () => (await memoryOf(child)).held),
     request: (path) => async () => {
       rounds += 1;
-      for (let time = 0; time < TIMES; time++) await (await fetch(`http://127.0.0.1:${child.ready}${path}`, { signal: AbortSignal.timeout(10_000) })).arrayBuffer();
+      for (let time = 0; time < TIMES; time++) await (await fetch(`http://127.0.0.1:${child.ready}${path}`, { signal: AbortSignal.timeout(30_000) })).arrayBuffer();
     },
     rounds: () => rounds,
   };

@@ -9,7 +9,7 @@ import { functionsUnderTest } from '../fixtures/functions-under-test.ts';
 type Step = 'begin' | 'answer' | 'turn' | 'other turn' | 'webhook' | 'named webhook' | 'two minutes' | 'jobs';
 const STEPS: readonly Step[] = ['begin', 'answer', 'turn', 'other turn', 'webhook', 'named webhook', 'two minutes', 'jobs'];
 
-it('one conversation is one call, and every delivery of it is there once, whatever comes first', { timeout: 60_000 }, async () => {
+it('one conversation is one call, and every delivery of it is there once, whatever comes first', async () => {
   const earshot = await functionsUnderTest();
   const { callLog } = earshot.parts;
   let round = 0;

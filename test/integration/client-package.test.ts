@@ -46,7 +46,7 @@ describe('the client library as it is published', () => {
     mkdirSync(join(home, 'node_modules', '@types'));
     for (const name of ['react', '@types/react', 'csstype']) symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
     writeFileSync(join(home, 'package.json'), '{"type":"module"}');
-  }, 60_000);
+  });
   afterAll(() => rmSync(home, { recursive: true, force: true }));
 
   it('is three modules with their types, what is said of it and its licence, and nothing to install beside it', () => {
@@ -65,7 +65,7 @@ describe('the client library as it is published', () => {
     expect(imports.sort()).toEqual(['react.d.ts: ./index.js', 'react.d.ts: ./view.js', 'react.js: ./view.js', 'react.js: react', 'view.d.ts: ./index.js']);
   });
 
-  it('has types that narrow, for whoever is strict and has no zod, and is used as its pages show', { timeout: 60_000 }, () => {
+  it('has types that narrow, for whoever is strict and has no zod, and is used as its pages show', () => {
     const code = `
       import { connect, FeedStopped, type BoardRow, type EventFrame } from 'earshot-client';
       import { CallView } from 'earshot-client/view';
@@ -109,7 +109,7 @@ describe('the client library as it is published', () => {
     expect(faultsOf(files)).toEqual([]);
   });
 
-  it('has types that refuse what is wrong', { timeout: 60_000 }, () => {
+  it('has types that refuse what is wrong', () => {
     const wrong = ["feed.call('x', { onEvent: (event) => event.text });", "feed.call('x', {});", "feed.board({ colour: 'red' });", "feed.connection.state === 'alive';"];
     const faults = faultsOf(new Map([[join(home, 'wrong.ts'), `import type { Feed } from 'earshot-client';\ndeclare const feed: Feed;\n${wrong.join('\n')}`]]));
     const said = ["Property 'text' does not exist on type", "Argument of type '{}' is not assignable", 'No overload matches this call', 'have no overlap'];

@@ -15,7 +15,7 @@ describe.skipIf(google === null)('what a delivery takes of what Google bills', (
     for (const end of endings) await end();
   });
   const post = async (path: string, body: object, headers: Record<string, string>): Promise<void> => {
-    const answer = await fetch(`${metered.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body), signal: AbortSignal.timeout(15_000) });
+    const answer = await fetch(`${metered.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000) });
     expect(answer.status).toBe(200);
     await answer.text();
   };

@@ -38,13 +38,13 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
       body: JSON.stringify({ driver_ids: [FIRST_DRIVER], violation_types: ['speeding'] }),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(30_000),
     });
     expect(answer.status).toBe(200);
     return ((await answer.json()) as { call_sid: string }).call_sid;
   };
 
-  it('shows a call to viewers on both relays, whole and in order, while one relay is killed and one is drained', { timeout: 120_000 }, async () => {
+  it('shows a call to viewers on both relays, whole and in order, while one relay is killed and one is drained', async () => {
     const stage: CloudStage = await cloudStage(built, after, PACE);
     const [webhooks, api] = await Promise.all([stage.start('webhooks'), stage.start('api')]);
     stage.provider.setWebhookBaseUrl(webhooks.url);
@@ -66,7 +66,7 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     const shown = viewers.map((viewer) => viewer.watch(callSid));
     const nothing = stranger.watch(callSid);
     const everybodyHas = (turns: number): Promise<unknown> =>
-      eventually(`everybody to have ${turns} turns`, () => shown.every(({ events }) => events.filter(({ type }) => type === 'transcription').length >= turns), 30_000);
+      eventually(`everybody to have ${turns} turns`, () => shown.every(({ events }) => events.filter(({ type }) => type === 'transcription').length >= turns));
     await everybodyHas(1);
     expect(relays.map(({ ready }) => (front.connections.get(Number(ready)) ?? 0) > 0)).toEqual([true, true]);
 
@@ -108,7 +108,7 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     expect(await stage.subscriptions()).toHaveLength(1);
   });
 
-  it('passes the journey that any deployment is tried with', { timeout: 120_000 }, async () => {
+  it('passes the journey that any deployment is tried with', async () => {
     const stage = await cloudStage(built, after, PACE);
     const [webhooks, api] = await Promise.all([stage.start('webhooks'), stage.start('api')]);
     stage.provider.setWebhookBaseUrl(webhooks.url);
@@ -119,11 +119,11 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     expect(out).toContain('the digest proves that nothing is missing');
   });
 
-  it('runs its jobs for the scheduler alone', { timeout: 60_000 }, async () => {
+  it('runs its jobs for the scheduler alone', async () => {
     const stage = await cloudStage(built, after, PACE);
     const jobs = await stage.start('jobs');
     const run = async (authorization: string | null): Promise<unknown> => {
-      const answer = await fetch(`${jobs.url}/janitor`, { method: 'POST', headers: authorization === null ? {} : { authorization }, signal: AbortSignal.timeout(20_000) });
+      const answer = await fetch(`${jobs.url}/janitor`, { method: 'POST', headers: authorization === null ? {} : { authorization }, signal: AbortSignal.timeout(30_000) });
       return [answer.status, ((await answer.json()) as { code: string }).code];
     };
     expect(await run(null)).toEqual([401, 'token_missing']);
@@ -138,7 +138,7 @@ describe.skipIf(google === null)('the deployed shape: bundles in functions-frame
     expect(Object.entries(manifest.dependencies)).toEqual([['@google-cloud/functions-framework', expect.stringMatching(/^\d+\.\d+\.\d+$/) as unknown]]);
   });
 
-  it('does not start a function that lacks a setting, and names it', { timeout: 60_000 }, async () => {
+  it('does not start a function that lacks a setting, and names it', async () => {
     const stage = await cloudStage(built, after, PACE);
     await expect(stage.relay({ AUTH_PUBLIC_KEYS: '' })).rejects.toThrow(/AUTH_PUBLIC_KEYS is missing/);
   });

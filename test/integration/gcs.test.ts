@@ -96,7 +96,7 @@ describe('a process that ends between any two requests', () => {
       }
     }
     expect(points).toBeGreaterThan(4);
-  }, 60_000);
+  });
 });
 
 /** One random operation, the same on every store for the same numbers. */
@@ -143,7 +143,7 @@ describe('faults', () => {
     expect(await store.quarantineSize()).toBe(await model.quarantineSize());
     expect([rig.missing(), rig.stale().filter((name) => name.startsWith('quarantine/'))]).toEqual([[], []]);
     await model.close();
-  }, 60_000);
+  });
 
   it('leave no delivery unfound when many processes work on the same few at once', async () => {
     const { random } = seededRuntime(3);
@@ -169,7 +169,7 @@ describe('faults', () => {
     await later.erase(['EL_c3', 'c3', 'EL_c4', 'c4']);
     const left = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => later.get(id)));
     expect(left.filter((one) => one !== null && (one.conversation_id !== null || one.call_sid !== null))).toEqual([]);
-  }, 60_000);
+  });
 
   /** Holds the first request that fits until it is let go. */
   const hold = (fits: (kind: string, name: string) => boolean): { readonly held: Promise<void>; letGo(): void } => {
@@ -285,7 +285,7 @@ describe('faults', () => {
     const store = rig.store({ operationMaxMs: 120, requestMaxMs: 50 });
     await expect(limited(run(store), 'the failure')).rejects.toMatchObject({ code: 'store_unavailable' });
     // Nothing is left waiting for a server that does not answer.
-    await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => rig.server.connections()).toBe(0);
   });
 
   it.each(everything)('are repeated and then told as store_unavailable, with nothing of a delivery in error or log: %s', async (_name, run) => {
@@ -409,10 +409,10 @@ describe('closing', () => {
     rig.server.fault = () => ({ answer: 'hang', applied: false });
     const store = rig.store();
     const asked = [store.put(rawDelivery('d1')), store.get('d1'), store.quarantineSize()].map((one) => one.catch((error: unknown) => (error as { code?: unknown }).code));
-    await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(5);
+    await expect.poll(() => rig.server.connections()).toBe(5);
     await store.close();
     expect(await limited(Promise.all(asked), 'the failures')).toEqual(['store_unavailable', 'store_unavailable', 'store_unavailable']);
-    await expect.poll(() => rig.server.connections(), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => rig.server.connections()).toBe(0);
   });
 });
 

@@ -17,7 +17,7 @@ const next = async (options: Partial<NextServer>, app: RequestListener): Promise
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 };
 const post = async (url: string, body: string, headers: Record<string, string> = {}): Promise<readonly [number, string]> => {
-  const answer = await fetch(url, { method: 'POST', body, headers, signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(url, { method: 'POST', body, headers, signal: AbortSignal.timeout(30_000) });
   return [answer.status, await answer.text()];
 };
 const echo =

@@ -62,7 +62,7 @@ const jobs = async (behindIam: boolean): Promise<Jobs> => {
     earshot,
     asked: () => asked,
     run: async (token, path = '/janitor') => {
-      const answer = await fetch(url + path, { method: 'POST', headers: token === null ? {} : { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(15_000) });
+      const answer = await fetch(url + path, { method: 'POST', headers: token === null ? {} : { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(30_000) });
       const body = (await answer.json()) as { code?: string };
       return { status: answer.status, code: body.code ?? null, body };
     },

@@ -20,7 +20,7 @@ import type { Runtime } from '../../ports/runtime.ts';
 import { startPubsubSource, type PubsubSource, type SourceMessage, type SourceStream } from '../fixtures/pubsub-source.ts';
 import { limited } from '../fixtures/relay.ts';
 
-const PATIENCE = { timeout: 10_000 };
+const PATIENCE = { timeout: 20_000 };
 const NAME = 'earshot-relay-1';
 const KEEP_ALIVE_MS = 30_000;
 const KEPT_ALIVE_MAX_MS = 15_000;

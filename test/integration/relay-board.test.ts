@@ -161,12 +161,12 @@ describe('the board of a relay', () => {
     first.send({ watch: 'board' });
     await limited(asked, 'the question for the rows');
     first.close();
-    await expect.poll(() => rig.metrics.text(), { timeout: 5_000 }).toMatch(/^earshot_connections_closed_total\S* 1$/m);
+    await expect.poll(() => rig.metrics.text()).toMatch(/^earshot_connections_closed_total\S* 1$/m);
     rig.callLog.say('EL_1', 'unheard');
     await pass(6_000);
     const second = await rig.client({ user: 'bob' });
     second.send({ watch: 'board' });
-    await expect.poll(() => rig.lines.filter(({ message }) => message === 'Board watched').length, { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => rig.lines.filter(({ message }) => message === 'Board watched').length).toBe(2);
     letGo();
     expect(await second.next('board_snapshot')).toMatchObject({ rows: [{ call_sid: 'EL_1', last_seq: 1 }] });
   });

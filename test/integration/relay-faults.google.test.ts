@@ -49,7 +49,7 @@ describe.skipIf(google === null)('relays as they are built', () => {
   };
   const has = (shown: Shown, text: string): boolean => shown.events.some((event) => event.type === 'transcription' && event.text === text);
   const whole = async (callSid: string, shown: Shown): Promise<void> => {
-    await eventually('the call to be proved complete', () => shown.proofs.includes('complete'), 20_000);
+    await eventually('the call to be proved complete', () => shown.proofs.includes('complete'));
     const logged = await wholeCall(stage.stores.callLog, callSid);
     expect(faultsOf(logged)).toEqual([]);
     expect({ texts: shown.texts, troubles: shown.troubles, errors: shown.errors }).toEqual({ texts: logged.texts, troubles: [], errors: [] });
@@ -76,10 +76,10 @@ describe.skipIf(google === null)('relays as they are built', () => {
     expect([has(shown, 'unheard'), viewer.stopped]).toEqual([false, []]);
 
     proxy.treat = () => 'pass';
-    await eventually('what nobody told of', () => has(shown, 'unheard'), 20_000);
+    await eventually('what nobody told of', () => has(shown, 'unheard'));
     await finish(callSid);
     await whole(callSid, shown);
-    await eventually('the state to be confirmed again', () => viewer.states.at(-1) === 'live', 20_000);
+    await eventually('the state to be confirmed again', () => viewer.states.at(-1) === 'live');
     expect(await relay.end('SIGTERM')).toEqual({ code: 0, signal: null });
   };
 
@@ -121,10 +121,10 @@ describe.skipIf(google === null)('relays as they are built', () => {
     expect(own).toHaveLength(1);
     await Promise.all(own.map((name) => pubsub.subscription(name).delete()));
     await say(callSid, 'into nothing', 'told');
-    await eventually('what the deleted subscription would have brought', () => has(shown, 'into nothing'), 15_000);
-    await eventually('another subscription', async () => (await stage.subscriptions()).some((name) => !before.includes(name)), 30_000);
+    await eventually('what the deleted subscription would have brought', () => has(shown, 'into nothing'));
+    await eventually('another subscription', async () => (await stage.subscriptions()).some((name) => !before.includes(name)));
     await say(callSid, 'again', 'told');
-    await eventually('what comes then', () => has(shown, 'again'), 15_000);
+    await eventually('what comes then', () => has(shown, 'again'));
     await finish(callSid);
     await whole(callSid, shown);
     expect(await relay.end('SIGTERM')).toEqual({ code: 0, signal: null });
@@ -133,7 +133,7 @@ describe.skipIf(google === null)('relays as they are built', () => {
   it('take one ticket once, also when it is shown to both at the same moment', async () => {
     const [api, ...relays] = await Promise.all([stage.start('api'), stage.relay(), stage.relay()]);
     const token = await signIn(api.url, 'anna');
-    const answer = await fetch(`${api.url}/auth/ticket`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(15_000) });
+    const answer = await fetch(`${api.url}/auth/ticket`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(30_000) });
     const { ticket } = (await answer.json()) as { ticket: string };
     const clients = Array.from({ length: 12 }, (_, index) => openClient(`${wsUrl(relays[index % 2] as Child)}/ws?ticket=${encodeURIComponent(ticket)}`, { protocols: [] }));
     after(async () => {

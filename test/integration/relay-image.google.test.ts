@@ -27,7 +27,7 @@ describe.skipIf(google === null)("the relay's image", () => {
         return true;
       },
     });
-  }, 120_000);
+  });
   afterAll(async () => {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
@@ -45,7 +45,7 @@ describe.skipIf(google === null)("the relay's image", () => {
     expect((await readdir(join(image.root, image.workdir, 'compile-cache'))).length).toBeGreaterThan(0);
   });
 
-  it('runs with a root that cannot be written, becomes ready, takes an upgrade and leaves when it is asked to', { timeout: 60_000 }, async () => {
+  it('runs with a root that cannot be written, becomes ready, takes an upgrade and leaves when it is asked to', async () => {
     const after = (end: () => Promise<unknown>): void => {
       onTestFinished(async () => {
         await end();

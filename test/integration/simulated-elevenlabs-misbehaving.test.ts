@@ -57,7 +57,7 @@ const deeds: Readonly<Record<keyof typeof MISBEHAVIOURS, (simulate: string) => P
     const on = await stage({ runtime: timers.runtime });
     let answered = false;
     const answer = dial(on.simulated, { simulate: `${simulate}:5000`, ...SCRIPT }).finally(() => (answered = true));
-    await expect.poll(() => types(on), { timeout: 5_000 }).toStrictEqual(['post_call_transcription']);
+    await expect.poll(() => types(on)).toStrictEqual(['post_call_transcription']);
     expect([answered, timers.waiting()]).toStrictEqual([false, [5_000]]);
     timers.fire();
     expect((await answer).status).toBe(200);
@@ -66,7 +66,7 @@ const deeds: Readonly<Record<keyof typeof MISBEHAVIOURS, (simulate: string) => P
     const on = await stage();
     const giveUp = new AbortController();
     const answer = dial(on.simulated, { simulate, ...SCRIPT }, giveUp.signal);
-    await expect.poll(() => on.simulated.calls().length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => on.simulated.calls().length).toBe(1);
     await on.simulated.idle();
     expect(types(on)).toStrictEqual(['post_call_transcription']);
     giveUp.abort();
@@ -132,7 +132,7 @@ const deeds: Readonly<Record<keyof typeof MISBEHAVIOURS, (simulate: string) => P
   hang: async (simulate) => {
     const on = await stage();
     await dial(on.simulated, { simulate, ...SCRIPT });
-    await expect.poll(() => finals(on), { timeout: 5_000 }).toStrictEqual(FINALS);
+    await expect.poll(() => finals(on)).toStrictEqual(FINALS);
     expect(on.simulated.calls()).toMatchObject([{ status: 'in-progress' }]);
     expect(on.receiver.at(POST_CALL)).toStrictEqual([]);
   },
@@ -152,7 +152,7 @@ const deeds: Readonly<Record<keyof typeof MISBEHAVIOURS, (simulate: string) => P
   no_monitoring: async (simulate) => {
     const on = await stage();
     const id = await conversationIn(await dial(on.simulated, { simulate: `hang,${simulate}`, ...SCRIPT }));
-    await expect.poll(() => on.simulated.calls()[0]?.status, { timeout: 5_000 }).toBe('in-progress');
+    await expect.poll(() => on.simulated.calls()[0]?.status).toBe('in-progress');
     expect(await upgradeStatus(on, id, API_KEY)).toBe(403);
     expect(await upgradeStatus(on, id, 'another key')).toBe(401);
     expect(await upgradeStatus(on, 'conv_none', API_KEY)).toBe(404);
@@ -168,7 +168,7 @@ const deeds: Readonly<Record<keyof typeof MISBEHAVIOURS, (simulate: string) => P
     const timers = longTimersByHand();
     const on = await stage({ runtime: timers.runtime });
     await dial(on.simulated, { simulate: `${simulate}:60000`, ...SCRIPT });
-    await expect.poll(() => timers.waiting().length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => timers.waiting().length).toBe(1);
     expect(on.simulated.calls()).toMatchObject([{ status: 'done' }]);
     expect(on.receiver.at(POST_CALL)).toStrictEqual([]);
     timers.fire();

@@ -201,7 +201,7 @@ describe('the API around it', () => {
     const id = await conversationIn(await dial(simulated, { simulate: 'hang', simulate_script: 'speeding_admitted' }));
     const refused = await dial(simulated);
     expect([refused.status, await refused.json()]).toMatchObject([429, { detail: { code: 'concurrent_limit_exceeded' } }]);
-    await expect.poll(async () => (await control(simulated, 'POST', '/simulator/end', { conversation_id: id })).status, { timeout: 5_000 }).toBe(202);
+    await expect.poll(async () => (await control(simulated, 'POST', '/simulator/end', { conversation_id: id })).status).toBe(202);
     await simulated.idle();
     expect((await dial(simulated)).status).toBe(200);
     expect(simulated.calls()).toHaveLength(2);

@@ -17,7 +17,7 @@ const folder = (): string => {
 };
 
 describe.skipIf(google === null)('npm start -- --google', () => {
-  it('runs the whole product on Firestore, Pub/Sub and Cloud Storage, and the journey passes', { timeout: 90_000 }, async () => {
+  it('runs the whole product on Firestore, Pub/Sub and Cloud Storage, and the journey passes', async () => {
     const { firestoreHost, pubsubHost } = hosts();
     const emulators = { FIRESTORE_EMULATOR_HOST: firestoreHost, PUBSUB_EMULATOR_HOST: pubsubHost, GOOGLE_CLOUD_PROJECT: freshProject(), METADATA_SERVER_DETECTION: 'none' };
     const product = await startChild(['local/start.ts', '--google'], { ...emulators, DATA_DIR: await dataFolder(), PORT: '0', SIMULATED_PACE: '5', LOG_LEVEL: 'warn' }, LOOK_HERE);
@@ -28,13 +28,13 @@ describe.skipIf(google === null)('npm start -- --google', () => {
     expect(await product.end('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  it('says how to get the emulators where there are none', { timeout: 60_000 }, async () => {
+  it('says how to get the emulators where there are none', async () => {
     const nowhere = folder();
     const started = startChild(['local/start.ts', '--google'], { PATH: nowhere, HOME: nowhere, CLOUDSDK_ROOT_DIR: nowhere, PUBSUB_EMULATOR_HOST: '127.0.0.1:1', FIRESTORE_EMULATOR_HOST: '', DATA_DIR: nowhere, PORT: '0' }, LOOK_HERE);
     await expect(started).rejects.toThrow(/emulator (was not found|cannot run).*gcloud components install/s);
   });
 
-  it('asks for what a project of the cloud needs, before it opens anything', { timeout: 60_000 }, async () => {
+  it('asks for what a project of the cloud needs, before it opens anything', async () => {
     const started = startChild(['local/start.ts', '--google'], { GOOGLE_CLOUD_PROJECT: 'earshot-nowhere', DATA_DIR: folder(), PORT: '0', METADATA_SERVER_DETECTION: 'none' }, LOOK_HERE);
     await expect(started).rejects.toThrow(/RAW_BUCKET is missing/);
   });

@@ -416,7 +416,7 @@ describe('closing', () => {
   });
 });
 
-describe('a server that stands in for Google\'s', () => {
+describe("a server that stands in for Google's", () => {
   afterEach(() => void vi.unstubAllEnvs());
 
   it.each(['http://HOST', 'http://HOST/', 'http://HOST/storage/v1', 'HOST'])('is found in its environment as %s', async (form) => {

@@ -172,6 +172,8 @@ describe('a relay that is abused', () => {
     expect([await metrics(null), await metrics('ann'), await metrics('root'), await metrics('bot'), await metrics('op'), await metrics('old')]).toEqual([401, 403, 200, 200, 200, 403]);
     rig.endedSignIns.add('sid-root');
     expect(await metrics('root')).toBe(401);
+    rig.directory.broken = true;
+    expect(await metrics('bot')).toBe(503);
     expect((await fetch(`${rig.httpUrl}/nothing`)).status).toBe(404);
   });
 });
